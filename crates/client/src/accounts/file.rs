@@ -1,0 +1,182 @@
+//! The accounts file: for its owner's eyes only, changed under a lock, and always whole on disk.
+//!
+//! A change is written to a new file, synced, and renamed over the old one; then the folder is synced. So a reader needs no
+//! lock, and a crash leaves the old list or the new one.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use thiserror::Error;
+
+use super::Accounts;
+
+/// The most octets that an accounts file may have.
+pub const ACCOUNTS_OCTETS_MAX: u64 = 1 << 20;
+/// How long another program may hold the lock before a change gives up.
+pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long to wait before trying the lock again.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+const FILE_MODE: u32 = 0o600;
+const FOLDER_MODE: u32 = 0o700;
+const OTHERS_MODE: u32 = 0o077;
+
+/// Why the accounts can't be read or changed. The messages say what to do about it.
+#[derive(Debug, Error)]
+pub enum AccountsError {
+    /// The environment does not say where the user's files are.
+    #[error("no home directory is known: set HOME or XDG_CONFIG_HOME")]
+    NoHome,
+    /// Others could read the passwords.
+    #[error("{0} can be read by others; run: chmod 600 '{0}'", path.display())]
+    Exposed {
+        /// The accounts file.
+        path: PathBuf,
+    },
+    /// The file is not as this program writes it.
+    #[error("{}, line {line}: {message}; correct it, or move the file away to start anew", path.display())]
+    Malformed {
+        /// The accounts file.
+        path: PathBuf,
+        /// Where the mistake is, from 1.
+        line: usize,
+        /// What the mistake is.
+        message: String,
+    },
+    /// The file has more than [`ACCOUNTS_OCTETS_MAX`].
+    #[error("{} is longer than {ACCOUNTS_OCTETS_MAX} octets: it can't be an accounts file", path.display())]
+    TooLong {
+        /// The accounts file.
+        path: PathBuf,
+    },
+    /// Another program keeps the file locked.
+    #[error("{} is locked by another program for too long; try again when that has ended", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The system said no.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Accounts {
+    /// `$XDG_CONFIG_HOME/mymail/accounts.toml`, or under `~/.config` where that is not set.
+    pub fn default_path() -> Result<PathBuf, AccountsError> {
+        default_path(env::var_os("XDG_CONFIG_HOME").map(PathBuf::from), env::var_os("HOME").map(PathBuf::from))
+            .ok_or(AccountsError::NoHome)
+    }
+
+    /// Reads the accounts. A file that is not there is an empty list.
+    pub fn load(path: &Path) -> Result<Self, AccountsError> {
+        let failed = failed("read", path);
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::empty()),
+            opened => opened.map_err(&failed)?,
+        };
+        if file.metadata().map_err(&failed)?.mode() & OTHERS_MODE != 0 {
+            return Err(AccountsError::Exposed { path: path.to_owned() });
+        }
+        let mut text = String::new();
+        file.take(ACCOUNTS_OCTETS_MAX + 1).read_to_string(&mut text).map_err(&failed)?;
+        if text.len() as u64 > ACCOUNTS_OCTETS_MAX {
+            return Err(AccountsError::TooLong { path: path.to_owned() });
+        }
+        toml::from_str(&text).map_err(|error| malformed(path, &text, &error))
+    }
+
+    /// Changes the accounts, and nobody else does so meanwhile. Returns what `change` does, when it is safely on disk.
+    pub fn update<T>(path: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, AccountsError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let create = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
+        create.map_err(failed("create", folder))?;
+        let _lock = lock(&path.with_extension("lock"))?;
+        let before = Self::load(path)?;
+        let mut accounts = before.clone();
+        let result = change(&mut accounts);
+        if accounts != before {
+            accounts.save(path, folder)?;
+        }
+        Ok(result)
+    }
+
+    fn save(&self, path: &Path, folder: &Path) -> Result<(), AccountsError> {
+        let text = toml::to_string(self).map_err(io::Error::other).map_err(failed("write", path))?;
+        let new = path.with_extension("new");
+        write_private(&new, text.as_bytes()).map_err(failed("write", &new))?;
+        fs::rename(&new, path).map_err(failed("replace", path))?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+    }
+}
+
+/// A path that is not absolute counts as not set (XDG Base Directory Specification).
+fn default_path(xdg_config_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let config = xdg_config_home.filter(|path| path.is_absolute());
+    let config = config.or_else(|| home.filter(|path| path.is_absolute()).map(|home| home.join(".config")))?;
+    Some(config.join("mymail").join("accounts.toml"))
+}
+
+/// The lock lasts as long as the file is open. Its file stays: whoever removed it could lock out nobody any more.
+fn lock(path: &Path) -> Result<File, AccountsError> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path);
+    let file = opened.map_err(failed("open", path))?;
+    let deadline = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(LOCK_RETRY),
+            Err(TryLockError::WouldBlock) => return Err(AccountsError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
+        }
+    }
+}
+
+fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    // What a crash left behind may have any mode.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}
+
+fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> AccountsError {
+    move |source| AccountsError::Io { action, path: path.to_owned(), source }
+}
+
+/// Without the excerpt that toml's own message has: it may be a password.
+fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> AccountsError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = 1 + before.matches('\n').count();
+    AccountsError::Malformed { path: path.to_owned(), line, message: error.message().replace('\n', ", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_where_the_user_keeps_such_files() {
+        let path =
+            |xdg: Option<&str>, home: Option<&str>| default_path(xdg.map(PathBuf::from), home.map(PathBuf::from));
+        let under = |folder: &str| Some(Path::new(folder).join("mymail/accounts.toml"));
+        assert_eq!(path(Some("/x"), Some("/home/a")), under("/x"));
+        assert_eq!(path(None, Some("/home/a")), under("/home/a/.config"));
+        assert_eq!(path(Some(""), Some("/home/a")), under("/home/a/.config"));
+        assert_eq!(path(Some("x"), Some("home")), None);
+        assert_eq!(path(None, None), None);
+    }
+}

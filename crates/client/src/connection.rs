@@ -1,0 +1,200 @@
+//! A session with a server: each method is one exchange.
+
+use std::io;
+use std::time::Duration;
+
+use proto::sasl::plain::Credentials;
+use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Message, Opening, Session};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::TcpStream;
+
+use crate::transport::{READ_OCTETS_MAX, Stream, Transport};
+use crate::{
+    Address, ConnectOptions, Delivery, Envelope, Error, Extension, Extensions, Retrieval, ServerAddress, TlsMode,
+};
+
+/// Longest user name and password together, in octets: the AUTH line of RFC 4954 §4 has room for far more.
+pub const CREDENTIALS_OCTETS_MAX: usize = 4096;
+
+/// A session with a server.
+///
+/// A future of one of its methods that is dropped before its time leaves the dialogue in the middle of a sentence. The
+/// connection is of no use then, and says [`Error::Closed`] to everything.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) transport: Transport,
+    /// Taken by the exchange that is under way, which puts it back when it ends well.
+    pub(crate) session: Option<Session>,
+    extensions: Extensions,
+    address: Option<Address>,
+}
+
+impl Connection {
+    /// Connects to a server and greets it.
+    pub async fn connect(server: &ServerAddress, options: ConnectOptions) -> Result<Self, Error> {
+        let connected = tokio::time::timeout(options.timeout, TcpStream::connect((server.host(), server.port())));
+        let connected = connected.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        // Commands are small and each awaits its reply: nothing is won by holding them back.
+        let connected = connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
+        let stream = connected.map_err(|source| Error::Connect { server: server.clone(), source })?;
+        Self::open(stream, options).await
+    }
+
+    /// Greets the server at the other end of a stream.
+    pub async fn open(stream: impl Stream + 'static, options: ConnectOptions) -> Result<Self, Error> {
+        let ConnectOptions { tls, client_name, timeout, dialogue } = options;
+        let client_name = client_name
+            .parse()
+            .map_err(|_| Error::BadInput("the client's name is neither a domain nor an address literal"))?;
+        let mut transport = Transport::new(Box::new(stream), timeout);
+        let opening = Opening::new(client_name, dialogue.map(Dialogue::new));
+        let session = transport.run(opening).await?.map_err(Error::Refused)?;
+        if tls == TlsMode::Required {
+            return Err(Error::NoTls);
+        }
+        let extensions = session.extensions().clone();
+        Ok(Self { transport, session: Some(session), extensions, address: None })
+    }
+
+    /// What the server offers.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Whose session this is, since it registered or logged in with its address.
+    pub fn address(&self) -> Option<&Address> {
+        self.address.as_ref()
+    }
+
+    /// Registers, with the name asked for or a number that the server gives.
+    pub async fn register(&mut self, name: Option<&str>, token: Option<&str>) -> Result<Address, Error> {
+        self.require(Extension::XRegister)?;
+        let name = name.map(str::parse).transpose();
+        let name = name.map_err(|_| Error::BadInput("a name to register must be a valid local part of an address"))?;
+        let token = token.map(str::parse).transpose();
+        let token = token.map_err(|_| Error::BadInput("a token must be printable ASCII without spaces"))?;
+        let address = self.ask(|session| session.register(name.as_ref(), token.as_ref())).await?;
+        self.address = Some(address.clone());
+        Ok(address)
+    }
+
+    /// Has the server issue a password for the account. An earlier one is void.
+    pub async fn issue_password(&mut self) -> Result<String, Error> {
+        self.require(Extension::XPasswd)?;
+        self.ask(Session::issue_password).await
+    }
+
+    /// Ends the account, and deletes its mail.
+    pub async fn unregister(&mut self) -> Result<(), Error> {
+        self.require(Extension::XUnregister)?;
+        self.ask(Session::unregister).await?;
+        self.address = None;
+        Ok(())
+    }
+
+    /// Logs in with an account's address, or its local part, and password.
+    pub async fn login(&mut self, user: &str, password: &str) -> Result<(), Error> {
+        if !self.extensions.has_mechanism("PLAIN") {
+            return Err(Error::NotOffered("AUTH PLAIN"));
+        }
+        if user.is_empty() || password.is_empty() || user.len() + password.len() > CREDENTIALS_OCTETS_MAX {
+            return Err(Error::BadInput("a user name or password is empty or too long"));
+        }
+        if user.contains('\0') || password.contains('\0') {
+            return Err(Error::BadInput("a user name or password has a NUL character"));
+        }
+        let credentials = Credentials { user: user.to_owned(), password: password.to_owned() };
+        self.ask(|session| session.login(&credentials)).await?;
+        self.address = user.parse().ok();
+        Ok(())
+    }
+
+    /// Sends one message. `octets` is its size, `body` gives it: its lines must end in CRLF, its dots are stuffed here.
+    /// `progress` is told how many octets have been sent.
+    pub async fn send(
+        &mut self,
+        envelope: &Envelope,
+        body: impl AsyncRead + Unpin + Send,
+        octets: u64,
+        progress: impl FnMut(u64) + Send,
+    ) -> Result<Delivery, Error> {
+        if !envelope.is_ascii() {
+            self.require(Extension::SmtpUtf8)?;
+        }
+        // What a stream will hold can't be known; BODY=8BITMIME permits 8-bit octets and demands none (RFC 6152 §3).
+        let message = Message { octets, eight_bit: true };
+        let transaction = self.take_session()?.transaction(envelope.clone(), message);
+        let ending = match self.transport.run(transaction).await? {
+            Begun::Content(content) => self.send_content(content, body, progress).await?,
+            Begun::Ending(ending) => ending,
+        };
+        // RFC 5321 §4.5.3.2.6 gives the last reply twice the time of others.
+        let (session, delivery) = self.transport.run_patiently(ending, self.transport.timeout()).await?;
+        self.session = Some(session);
+        Ok(delivery)
+    }
+
+    /// Asks for the mail of the account, waiting so long for some if there is none.
+    pub async fn retrieve(&mut self, wait: Option<Duration>) -> Result<Retrieval<'_>, Error> {
+        self.require(Extension::XRetrieve)?;
+        let request = self.take_session()?.retrieve(wait);
+        match self.transport.run_patiently(request, wait.unwrap_or_default()).await? {
+            Ok(machine) => Ok(Retrieval::new(self, machine)),
+            Err((session, refusal)) => {
+                self.session = Some(session);
+                Err(Error::Refused(refusal))
+            }
+        }
+    }
+
+    /// Shows that this end is alive, and hears whether the other one is.
+    pub async fn noop(&mut self) -> Result<(), Error> {
+        self.ask(Session::noop).await
+    }
+
+    /// Says goodbye and closes the connection.
+    pub async fn quit(mut self) -> Result<(), Error> {
+        self.ask(Session::quit).await
+    }
+
+    pub(crate) async fn ask<T>(&mut self, command: impl FnOnce(Session) -> Ask<T>) -> Result<T, Error> {
+        let command = command(self.take_session()?);
+        self.finish(command).await
+    }
+
+    /// Awaits the reply to a command, and is ready for the next one.
+    pub(crate) async fn finish<T>(&mut self, command: Ask<T>) -> Result<T, Error> {
+        let (session, answer) = self.transport.run(command).await?;
+        self.session = Some(session);
+        answer.map_err(Error::Refused)
+    }
+
+    async fn send_content(
+        &mut self,
+        mut content: Content,
+        mut body: impl AsyncRead + Unpin + Send,
+        mut progress: impl FnMut(u64) + Send,
+    ) -> Result<Ending, Error> {
+        let mut piece = vec![0; READ_OCTETS_MAX];
+        let mut sent = 0;
+        loop {
+            match body.read(&mut piece).await.map_err(Error::Body)? {
+                0 => return Ok(content.finish()?),
+                octets => {
+                    content.write(&piece[..octets])?;
+                    self.transport.send(&mut content).await?;
+                    sent += octets as u64;
+                    progress(sent);
+                }
+            }
+        }
+    }
+
+    fn take_session(&mut self) -> Result<Session, Error> {
+        self.session.take().ok_or(Error::Closed(None))
+    }
+
+    fn require(&self, extension: Extension) -> Result<(), Error> {
+        if self.extensions.offers(extension) { Ok(()) } else { Err(Error::NotOffered(extension.keyword())) }
+    }
+}

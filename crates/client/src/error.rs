@@ -1,0 +1,67 @@
+//! Why a session failed, told apart by what its user may do next.
+
+use std::io;
+use std::time::Duration;
+
+use proto::smtp::Reply;
+use proto::smtp::client::{Breach, Failure};
+use thiserror::Error;
+
+use crate::ServerAddress;
+
+/// Why an operation failed. After anything but [`Error::Refused`], [`Error::NotOffered`] and [`Error::BadInput`] the
+/// connection is of no use any more.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No connection could be made.
+    #[error("cannot connect to {server}: {source}")]
+    Connect {
+        /// To which server.
+        server: ServerAddress,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server was silent for too long.
+    #[error("the server did not answer within {} seconds", after.as_secs())]
+    Timeout {
+        /// For how long.
+        after: Duration,
+    },
+    /// The connection broke.
+    #[error("the connection to the server broke: {0}")]
+    Io(#[source] io::Error),
+    /// The message to send could not be read, or has line ends other than CRLF; nothing was delivered.
+    #[error("cannot read the message to send: {0}")]
+    Body(#[source] io::Error),
+    /// The server closed the connection, perhaps with last words: mostly a 421.
+    #[error("the server closed the connection{}", .0.as_ref().map(|reply| format!(": {reply}")).unwrap_or_default())]
+    Closed(Option<Reply>),
+    /// The server said no. 4yz: it may work later. 5yz: it won't.
+    #[error("the server refused: {0}")]
+    Refused(Reply),
+    /// The server broke the protocol.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(#[from] Breach),
+    /// TLS is required, and can't be had.
+    #[error("TLS is required, but cannot be had with this server")]
+    NoTls,
+    /// The server lacks this extension, named by its EHLO keyword.
+    #[error("the server does not offer {0}")]
+    NotOffered(&'static str),
+    /// What the caller asked for can't be said in SMTP; nothing was sent.
+    #[error("{0}")]
+    BadInput(&'static str),
+    /// A retrieval was to be confirmed before all its messages were read; nothing was confirmed.
+    #[error("not all messages were read, so none was confirmed")]
+    Unread,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Closing(reply) => Self::Closed(Some(reply)),
+            Failure::Breach(breach) => Self::Protocol(breach),
+            Failure::BareLineEnd => Self::Body(io::Error::new(io::ErrorKind::InvalidData, failure)),
+        }
+    }
+}

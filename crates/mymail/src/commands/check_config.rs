@@ -1,0 +1,28 @@
+//! `mymail check-config`: says what is wrong with a configuration, or prints it resolved.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use server::Config;
+
+use crate::exit::{Exit, Failure};
+
+/// Read a configuration and say what is wrong with it, or print it with all defaults
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Secrets (registration.tokens) are not printed.
+
+Example:
+  mymail check-config /etc/mymail.toml")]
+pub(crate) struct Args {
+    /// The configuration file
+    file: PathBuf,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let config = Config::read(&args.file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let resolved = config.resolved().context("cannot print the configuration")?;
+    write!(std::io::stdout(), "{resolved}").map_err(|error| Failure::new(Exit::CantCreate, error.to_string()))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,10 @@
+//! One module per subcommand, each with its `Args` and its `run`.
+
+pub(crate) mod accounts;
+pub(crate) mod check_config;
+pub(crate) mod demo;
+pub(crate) mod register;
+pub(crate) mod retrieve;
+pub(crate) mod send;
+pub(crate) mod serve;
+pub(crate) mod session;

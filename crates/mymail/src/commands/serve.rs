@@ -1,0 +1,156 @@
+//! `mymail serve`: the server.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use proto::Domain;
+use server::config::Listen;
+use server::{BindError, Config, Handle, Server};
+use store::Store;
+use store::embedded::Embedded;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::exit::{Exit, Failure};
+
+/// Run the server
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = "\
+With no option at all it serves this computer: SMTP on 127.0.0.1:2525, registration open, data in
+$XDG_DATA_HOME/mymail or ~/.local/share/mymail. Once ready it prints a line for each listener.
+Logs go to standard error; RUST_LOG=debug says more. SIGTERM stops it in order, SIGHUP makes it
+read its configuration again.
+
+Examples:
+  mymail serve
+  mymail serve --listen smtp=0.0.0.0:25 --data /var/lib/mymail
+  mymail serve --config /etc/mymail.toml")]
+pub(crate) struct Args {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder that accounts and mail are kept in
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The name that the server greets with, and the domain of its addresses
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<Domain>,
+    /// Where to listen, instead of the configured listeners; may repeat
+    #[arg(long, value_name = "PROTOCOL=ADDRESS")]
+    listen: Vec<Listen>,
+    /// How logs are written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    log_to_standard_error(args.log_format);
+    let config = configure(&args)?;
+    let descriptors = server::raise_descriptor_limit().context("cannot raise the limit of descriptors")?;
+    tracing::debug!(?descriptors, "descriptors at most");
+
+    let data = match &config.data {
+        Some(data) => data.clone(),
+        None => default_data()?,
+    };
+    let store = Embedded::open(&data).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let server = Server::bind(config, store).await.map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
+    announce(&server)?;
+
+    let handle = server.handle();
+    let reload = tokio::spawn(reload_on_hangup(handle, args)?);
+    server.run(asked_to_stop()?).await;
+    reload.abort();
+    tracing::info!("stopped");
+    Ok(Exit::Done)
+}
+
+/// The file, or nothing, and what the command line puts in its place.
+fn configure(args: &Args) -> Result<Config, Failure> {
+    let mut config = match &args.config {
+        Some(file) => Config::read(file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
+        None => Config::default(),
+    };
+    if let Some(data) = &args.data {
+        config.data = Some(data.clone());
+    }
+    if let Some(hostname) = &args.hostname {
+        config.hostname = hostname.clone();
+    }
+    if !args.listen.is_empty() {
+        config.listen = args.listen.clone();
+    }
+    Ok(config)
+}
+
+/// `mymail` in the user's data directory (XDG Base Directory Specification).
+fn default_data() -> Result<PathBuf, Failure> {
+    let absolute = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let directory = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    let hint = "there is no home directory to keep data in: name a folder with --data DIR";
+    Ok(directory.ok_or_else(|| Failure::new(Exit::Config, hint))?.join("mymail"))
+}
+
+fn exit_of(error: &BindError) -> Exit {
+    match error {
+        BindError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Exit::NoPermission,
+        BindError::Listen { .. } | BindError::Store(_) => Exit::Unavailable,
+    }
+}
+
+/// Says on standard output that it is ready, and where; whoever started it may be waiting for that.
+fn announce<S: Store>(server: &Server<S>) -> anyhow::Result<()> {
+    let mut output = io::stdout().lock();
+    for (listen, address) in server.addresses()? {
+        writeln!(output, "listening {} {address}", listen.protocol)?;
+    }
+    output.flush().context("cannot say that it is ready")
+}
+
+/// Resolves at SIGTERM or SIGINT.
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Reads the configuration again at every SIGHUP. One that is wrong changes nothing.
+fn reload_on_hangup<S: Store>(handle: Handle<S>, args: Args) -> io::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            match configure(&args) {
+                Ok(config) => match handle.reload(config) {
+                    true => tracing::info!("configuration read again"),
+                    false => tracing::warn!(
+                        "configuration read again; another hostname, data folder or listener needs a new start"
+                    ),
+                },
+                Err(error) => tracing::error!(%error, "the configuration is wrong: nothing changes"),
+            }
+        }
+    })
+}
+
+fn log_to_standard_error(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_target(false).init(),
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+    }
+}

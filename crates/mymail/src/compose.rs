@@ -1,0 +1,259 @@
+//! Putting a mail together (RFC 5322, MIME).
+//!
+//! `mail-builder` writes the headers and the text. Attachments are encoded a line at a time into a temporary file, so that a
+//! large one never is in memory, and the size that the server is told is the true one.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use client::Address;
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address as HeaderAddress;
+use mail_builder::headers::content_type::ContentType;
+use mail_builder::mime::{MimePart, make_boundary};
+
+use crate::lines::ToCrlf;
+use crate::media_type;
+
+/// Longest line that goes as it is, in octets without `<CRLF>` (RFC 5322 §2.1.1).
+const LINE_OCTETS_MAX: usize = 998;
+/// Octets of a file that make one line of base64, of 76 characters (RFC 2045 §6.8).
+const BASE64_LINE_OCTETS: u64 = 57;
+
+/// What is to be sent.
+#[derive(Debug)]
+pub(crate) struct Mail<'a> {
+    pub(crate) from: &'a Address,
+    pub(crate) to: &'a [Address],
+    pub(crate) subject: Option<&'a str>,
+    pub(crate) text: &'a str,
+    pub(crate) attachments: Vec<Attachment>,
+}
+
+/// A file that goes along.
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    name: String,
+    media_type: &'static str,
+    file: File,
+}
+
+/// A message ready to be sent, every line of it ended by `<CRLF>`.
+#[derive(Debug)]
+pub(crate) struct Composed {
+    pub(crate) file: File,
+    pub(crate) octets: u64,
+}
+
+impl Attachment {
+    /// Opens a file to attach it.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Ok(Self { name, media_type: media_type::guess(path), file })
+    }
+
+    fn write(self, output: &mut impl Write) -> io::Result<()> {
+        let mut header = Vec::new();
+        MimePart::new(self.media_type, &[][..])
+            .attachment(self.name)
+            .transfer_encoding("base64")
+            .write_part(&mut header);
+        output.write_all(&header)?;
+        write_base64(BufReader::new(self.file), output)
+    }
+}
+
+impl Mail<'_> {
+    /// Writes the message; its text in 8-bit octets only to a server that takes them (RFC 6152).
+    pub(crate) fn compose(self, eight_bit: bool) -> io::Result<Composed> {
+        let text = text_part(self.text, eight_bit);
+        let mut output = Output::new()?;
+        if self.attachments.is_empty() {
+            self.header().body(text).write_to(&mut output.file)?;
+        } else {
+            let boundary = make_boundary("_");
+            let mixed = ContentType::new("multipart/mixed").attribute("boundary", &*boundary);
+            self.header().header("Content-Type", mixed).body(MimePart::raw("")).write_to(&mut output.file)?;
+            let mut part = Vec::new();
+            text.write_part(&mut part);
+            write!(output.file, "\r\n--{boundary}\r\n")?;
+            output.file.write_all(&part)?;
+            for attachment in self.attachments {
+                write!(output.file, "\r\n--{boundary}\r\n")?;
+                attachment.write(&mut output.file)?;
+            }
+            write!(output.file, "\r\n--{boundary}--")?;
+        }
+        output.finish()
+    }
+
+    fn header<'b>(&self) -> MessageBuilder<'b> {
+        let header_address = |address: &Address| HeaderAddress::new_address(None::<&str>, address.to_string());
+        let header = MessageBuilder::new()
+            .from(header_address(self.from))
+            .to(HeaderAddress::new_list(self.to.iter().map(header_address).collect()))
+            .message_id(format!("{}@{}", make_boundary("."), self.from.domain()));
+        match self.subject {
+            // A header is one line, whatever the user typed.
+            Some(subject) => header.subject(subject.replace(['\r', '\n'], " ")),
+            None => header,
+        }
+    }
+}
+
+/// Takes a whole message as somebody else wrote it; only its line ends are made those of mail.
+pub(crate) fn as_is(mut message: impl Read) -> io::Result<Composed> {
+    let mut output = Output::new()?;
+    io::copy(&mut message, &mut output.file)?;
+    output.finish()
+}
+
+/// The text as it is where that is allowed, else in the encoding that `mail-builder` finds best.
+fn text_part(text: &str, eight_bit: bool) -> MimePart<'static> {
+    let mut lines = text.replace("\r\n", "\n");
+    if !lines.ends_with('\n') {
+        lines.push('\n');
+    }
+    let lines_fit = lines.split('\n').all(|line| line.len() <= LINE_OCTETS_MAX);
+    let as_is = lines_fit && !lines.contains(['\r', '\0']);
+    let encoding = match (as_is, lines.is_ascii()) {
+        (true, true) => Some("7bit"),
+        (true, false) if eight_bit => Some("8bit"),
+        _ => None,
+    };
+    let part = MimePart::new("text/plain", lines.replace('\n', "\r\n"));
+    match encoding {
+        Some(encoding) => part.transfer_encoding(encoding),
+        None => part,
+    }
+}
+
+fn write_base64(mut input: impl Read, output: &mut impl Write) -> io::Result<()> {
+    let (mut octets, mut line) = (Vec::new(), String::new());
+    while input.by_ref().take(BASE64_LINE_OCTETS).read_to_end(&mut octets)? > 0 {
+        STANDARD.encode_string(&octets, &mut line);
+        line.push_str("\r\n");
+        output.write_all(line.as_bytes())?;
+        octets.clear();
+        line.clear();
+    }
+    Ok(())
+}
+
+/// The temporary file: it has no name, so nothing stays of it.
+struct Output {
+    file: ToCrlf<BufWriter<File>>,
+}
+
+impl Output {
+    fn new() -> io::Result<Self> {
+        Ok(Self { file: ToCrlf::new(BufWriter::new(tempfile::tempfile()?)) })
+    }
+
+    fn finish(self) -> io::Result<Composed> {
+        let mut file = self.file.end()?.into_inner()?;
+        let octets = file.stream_position()?;
+        file.rewind()?;
+        Ok(Composed { file, octets })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mut composed: Composed) -> String {
+        let mut text = String::new();
+        composed.file.read_to_string(&mut text).unwrap();
+        assert_eq!(text.len() as u64, composed.octets);
+        text
+    }
+
+    fn composed(subject: Option<&str>, text: &str, attachments: Vec<Attachment>, eight_bit: bool) -> String {
+        let (from, to) = ("9@mymailserver".parse().unwrap(), ["10@mymailserver", "alice@mymailserver"]);
+        let to = to.map(|address| address.parse().unwrap());
+        read(Mail { from: &from, to: &to, subject, text, attachments }.compose(eight_bit).unwrap())
+    }
+
+    /// Header lines, folded ones joined, and the body.
+    fn parted(message: &str) -> (Vec<String>, &str) {
+        let (header, body) = message.split_once("\r\n\r\n").unwrap();
+        (header.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n").map(str::to_owned).collect(), body)
+    }
+
+    #[test]
+    fn a_plain_mail_has_its_header_and_goes_as_it_is() {
+        let message = composed(Some("Hello"), "Hello both\n.\n..dots\nend", vec![], false);
+        let (header, body) = parted(&message);
+        for expected in [
+            "From: <9@mymailserver>",
+            "To: <10@mymailserver>, <alice@mymailserver>",
+            "Subject: Hello",
+            "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=\"utf-8\"",
+            "Content-Transfer-Encoding: 7bit",
+        ] {
+            assert!(header.iter().any(|line| line == expected), "{expected} is missing in {message}");
+        }
+        assert!(header.iter().any(|line| line.starts_with("Date: ") && line.ends_with(" +0000")), "{message}");
+        assert!(header.iter().any(|line| line.starts_with("Message-ID: <") && line.ends_with("@mymailserver>")));
+        assert_eq!(body, "Hello both\r\n.\r\n..dots\r\nend\r\n");
+    }
+
+    #[test]
+    fn utf8_goes_as_it_is_or_encoded() {
+        let message = composed(Some("Grüße"), "Schöne Grüße\n", vec![], true);
+        assert!(message.contains("Subject: =?utf-8?"), "{message}");
+        assert!(message.contains("Content-Transfer-Encoding: 8bit\r\n"), "{message}");
+        assert!(message.ends_with("\r\n\r\nSchöne Grüße\r\n"), "{message}");
+        let message = composed(None, "Schöne Grüße an alle, die das lesen\n", vec![], false);
+        assert!(message.is_ascii(), "{message}");
+        assert!(message.ends_with("Sch=C3=B6ne Gr=C3=BC=C3=9Fe an alle, die das lesen\r\n"), "{message}");
+    }
+
+    #[test]
+    fn no_line_is_too_long_and_no_subject_is_two_lines() {
+        let message = composed(Some("one\r\nBcc: two"), &"long ".repeat(1000), vec![], true);
+        assert!(message.contains("Subject: one  Bcc: two\r\n"), "{message}");
+        assert!(message.lines().all(|line| line.len() <= LINE_OCTETS_MAX), "{message}");
+    }
+
+    #[test]
+    fn attachments_are_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("Übersicht.png");
+        let content: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        std::fs::write(&path, &content).unwrap();
+        let message = composed(None, "see\n", vec![Attachment::open(&path).unwrap()], false);
+
+        let boundary = message.split("boundary=\"").nth(1).unwrap().split('"').next().unwrap();
+        let delimiter = format!("\r\n--{boundary}");
+        let parts: Vec<&str> = message.split(&delimiter).collect();
+        let [_, text, attachment, end] = parts[..] else { panic!("{message}") };
+        assert!(text.ends_with("\r\n\r\nsee\r\n"), "{text}");
+        assert_eq!(end, "--\r\n");
+        let (header, encoded) = attachment.split_once("\r\n\r\n").unwrap();
+        assert!(header.contains("Content-Type: image/png") && header.contains("filename*"), "{header}");
+        assert_eq!(STANDARD.decode(encoded.replace("\r\n", "")).unwrap(), content);
+        assert!(encoded.lines().all(|line| line.len() <= 76));
+    }
+
+    #[test]
+    fn a_message_as_it_is_gets_line_ends_alone() {
+        assert_eq!(read(as_is(&b"Hello both\n.\nend"[..]).unwrap()), "Hello both\r\n.\r\nend\r\n");
+        assert_eq!(read(as_is(&b""[..]).unwrap()), "");
+    }
+
+    #[test]
+    fn a_folder_is_no_attachment() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Attachment::open(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+    }
+}

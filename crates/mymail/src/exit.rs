@@ -1,0 +1,215 @@
+//! Exit codes, after `sysexits.h`: the one place that says which reply and which error earns which.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use client::{AccountsError, Delivery, Error, Outcome, Reply};
+use proto::smtp::Enhanced;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All done.
+    Done = 0,
+    /// The command line makes no sense.
+    Usage = 64,
+    /// What was given to it is wrong.
+    Data = 65,
+    /// A recipient was refused; the others got the mail.
+    NoUser = 67,
+    /// The server can't be reached, or doesn't offer what is asked for.
+    Unavailable = 69,
+    /// Output can't be written.
+    CantCreate = 73,
+    /// It may work later.
+    TempFail = 75,
+    /// The server broke the protocol.
+    Protocol = 76,
+    /// Not permitted, or the login failed.
+    NoPermission = 77,
+    /// The configuration or the accounts file is wrong.
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What this program itself found wrong: a sentence for the user, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Exit {
+    /// The exit code of a command that failed.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Self {
+        if let Some(failure) = error.downcast_ref::<Failure>() {
+            failure.exit
+        } else if let Some(error) = error.downcast_ref::<Error>() {
+            Self::of_client_error(error)
+        } else if let Some(error) = error.downcast_ref::<AccountsError>() {
+            Self::of_accounts_error(error)
+        } else {
+            Self::Unavailable
+        }
+    }
+
+    fn of_client_error(error: &Error) -> Self {
+        match error {
+            Error::Connect { .. } | Error::NoTls | Error::NotOffered(_) => Self::Unavailable,
+            Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Self::TempFail,
+            Error::Refused(reply) => Self::of_refusal(reply),
+            Error::Protocol(_) | Error::Unread => Self::Protocol,
+            Error::Body(_) | Error::BadInput(_) => Self::Data,
+        }
+    }
+
+    fn of_accounts_error(error: &AccountsError) -> Self {
+        match error {
+            AccountsError::Io { action: "read", .. } => Self::Config,
+            AccountsError::Io { .. } => Self::CantCreate,
+            AccountsError::Locked { .. } => Self::TempFail,
+            AccountsError::NoHome
+            | AccountsError::Exposed { .. }
+            | AccountsError::Malformed { .. }
+            | AccountsError::TooLong { .. } => Self::Config,
+        }
+    }
+
+    /// The exit code of a refused command.
+    fn of_refusal(reply: &Reply) -> Self {
+        match (reply.code(), reply.enhanced()) {
+            (400..=499, _) => Self::TempFail,
+            // Security status (RFC 3463 §3.8), and the replies of RFC 4954 §6.
+            (_, Some(Enhanced(_, 7, _))) | (530 | 534 | 535 | 538, _) => Self::NoPermission,
+            // The server doesn't know the command, or not here (RFC 5321 §4.2.2).
+            (500 | 502 | 503 | 504 | 555, _) => Self::Protocol,
+            // No service at all (§3.1).
+            (554, _) => Self::Unavailable,
+            _ => Self::Data,
+        }
+    }
+
+    /// The exit code of a mail that was sent, or not.
+    pub(crate) fn of_delivery(delivery: &Delivery) -> Self {
+        if let Outcome::Refused(reply) = &delivery.outcome {
+            return Self::of_refusal(reply);
+        }
+        let refusals = || delivery.recipients.iter().map(|(_, reply)| reply).filter(|reply| !reply.is_positive());
+        match refusals().find(|reply| !reply.is_transient()).or(refusals().next()) {
+            None => Self::Done,
+            Some(reply) => Self::of_recipient_refusal(reply),
+        }
+    }
+
+    /// A recipient is also refused when the whole mail is, at MAIL: because of its size or of who sends it.
+    fn of_recipient_refusal(reply: &Reply) -> Self {
+        match (reply.code(), reply.enhanced()) {
+            (_, Some(Enhanced(5, 3, 4))) => Self::Data,
+            (530 | 535 | 538, _) => Self::NoPermission,
+            _ if reply.is_transient() => Self::TempFail,
+            _ => Self::NoUser,
+        }
+    }
+}
+
+/// What the user may do about an error, when its message doesn't say so itself.
+pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
+    match error.downcast_ref::<Error>()? {
+        Error::Connect { .. } => {
+            Some("is a server running there? `mymail serve` starts one, `--server HOST:PORT` names another")
+        }
+        Error::NoTls => Some("`--tls auto` goes on without encryption"),
+        Error::NotOffered(_) => Some("is it a mymail server? `--server HOST:PORT` names another"),
+        Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Some("try again later"),
+        Error::Refused(reply) if reply.is_transient() => Some("try again later"),
+        Error::Protocol(_) => Some("is it a mail server? `--verbose` shows the dialogue"),
+        Error::Refused(_) | Error::Body(_) | Error::BadInput(_) | Error::Unread => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn reply(code: u16, enhanced: Option<Enhanced>) -> Reply {
+        Reply::new(code, enhanced, "text")
+    }
+
+    fn delivery(recipients: &[Reply], outcome: Outcome) -> Exit {
+        let address: client::Address = "10@mymailserver".parse().unwrap();
+        let recipients = recipients.iter().map(|reply| (address.clone(), reply.clone())).collect();
+        Exit::of_delivery(&Delivery { recipients, outcome })
+    }
+
+    #[test]
+    fn refusals_have_the_code_of_their_reason() {
+        for (code, enhanced, exit) in [
+            (450, Some(Enhanced(4, 7, 1)), Exit::TempFail),
+            (452, None, Exit::TempFail),
+            (530, None, Exit::NoPermission),
+            (535, Some(Enhanced(5, 7, 8)), Exit::NoPermission),
+            (550, Some(Enhanced(5, 7, 1)), Exit::NoPermission),
+            (550, Some(Enhanced(5, 1, 1)), Exit::Data),
+            (553, None, Exit::Data),
+            (500, Some(Enhanced(5, 5, 1)), Exit::Protocol),
+            (554, None, Exit::Unavailable),
+        ] {
+            let error = anyhow::Error::new(Error::Refused(reply(code, enhanced))).context("registering");
+            assert_eq!(Exit::of_error(&error), exit, "{code} {enhanced:?}");
+        }
+    }
+
+    #[test]
+    fn errors_have_the_code_of_their_kind() {
+        let io_error = || io::Error::other("x");
+        let server = client::ServerAddress::default();
+        for (error, exit) in [
+            (Error::Connect { server, source: io_error() }, Exit::Unavailable),
+            (Error::Io(io_error()), Exit::TempFail),
+            (Error::Closed(None), Exit::TempFail),
+            (Error::NotOffered("XREGISTER"), Exit::Unavailable),
+            (Error::NoTls, Exit::Unavailable),
+        ] {
+            assert_eq!(Exit::of_error(&error.into()), exit);
+        }
+        assert_eq!(Exit::of_error(&AccountsError::NoHome.into()), Exit::Config);
+        let unwritable = anyhow::Error::new(io_error()).context(Failure::new(Exit::CantCreate, "can't write"));
+        assert_eq!(Exit::of_error(&unwritable), Exit::CantCreate);
+    }
+
+    #[test]
+    fn a_delivery_is_done_when_everybody_got_it() {
+        let ok = || reply(250, None);
+        let no_user = || reply(550, Some(Enhanced(5, 1, 1)));
+        let busy = || reply(452, Some(Enhanced(4, 3, 1)));
+        let too_large = reply(552, Some(Enhanced(5, 3, 4)));
+        assert_eq!(delivery(&[ok(), ok()], Outcome::Accepted(ok())), Exit::Done);
+        assert_eq!(delivery(&[ok(), no_user(), ok()], Outcome::Accepted(ok())), Exit::NoUser);
+        assert_eq!(delivery(&[busy(), no_user()], Outcome::NoRecipients), Exit::NoUser);
+        assert_eq!(delivery(&[busy(), ok()], Outcome::Accepted(ok())), Exit::TempFail);
+        assert_eq!(delivery(std::slice::from_ref(&too_large), Outcome::NoRecipients), Exit::Data);
+        assert_eq!(delivery(&[ok()], Outcome::Refused(too_large)), Exit::Data);
+        assert_eq!(delivery(&[ok()], Outcome::Refused(busy())), Exit::TempFail);
+        assert_eq!(delivery(&[reply(530, None)], Outcome::NoRecipients), Exit::NoPermission);
+    }
+}

@@ -1,0 +1,105 @@
+//! The `mymail` command line: server and client in one binary.
+//!
+//! Here is what can be typed; each subcommand is a module of [`commands`]. Results go to standard output, all else to
+//! standard error, and the exit code says how it went (`exit`).
+
+mod client_options;
+mod commands;
+mod compose;
+mod destination;
+mod editor;
+mod exit;
+mod lines;
+mod media_type;
+mod output;
+mod progress;
+mod recipients;
+mod terminal;
+mod throwaway;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// A complete mail system: server and client
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  mymail demo                            see it work
+  mymail serve                           run a server for this computer
+  mymail register                        get an address
+  mymail send 10@mymailserver -s Hello   write to somebody
+  mymail retrieve                        read what others wrote
+
+Exit codes:
+  0 done, 64 usage, 65 wrong input, 67 a recipient was refused, 69 server unreachable,
+  73 cannot write output, 75 try again later, 76 the server broke the protocol,
+  77 not permitted, 78 configuration")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(commands::serve::Args),
+    CheckConfig(commands::check_config::Args),
+    Demo(commands::demo::Args),
+    Register(commands::register::Args),
+    Send(commands::send::Args),
+    Retrieve(commands::retrieve::Args),
+    Session(commands::session::Args),
+    Accounts(commands::accounts::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error).into(),
+    };
+    run(cli.command)
+        .unwrap_or_else(|error| {
+            output::report(&error);
+            Exit::of_error(&error)
+        })
+        .into()
+}
+
+fn run(command: Command) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(args) => commands::serve::run(args).await,
+            Command::CheckConfig(args) => commands::check_config::run(args).await,
+            Command::Demo(args) => commands::demo::run(args).await,
+            Command::Register(args) => commands::register::run(args).await,
+            Command::Send(args) => commands::send::run(args).await,
+            Command::Retrieve(args) => commands::retrieve::run(args).await,
+            Command::Session(args) => commands::session::run(args).await,
+            Command::Accounts(args) => commands::accounts::run(args).await,
+        }
+    })
+}
+
+/// Prints what clap has to say: help and version are results, all else is a usage error.
+fn explain(error: &clap::Error) -> Exit {
+    match error.print() {
+        Err(_) => Exit::CantCreate,
+        Ok(()) if error.use_stderr() => Exit::Usage,
+        Ok(()) => Exit::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        super::Cli::command().debug_assert();
+    }
+}

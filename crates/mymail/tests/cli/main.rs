@@ -1,0 +1,22 @@
+//! The program as its users type it: arguments, standard streams, exit codes, files.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod exit;
+mod mail;
+mod offline;
+mod session;
+mod terminal;
+mod typed;
+
+use typed::Home;
+
+#[test]
+fn the_demo_tells_the_whole_story() {
+    let home = Home::new();
+    let stdout = home.run(&["demo"], "").done();
+    for text in ["A C: HELO", "S: 550 No such user here", "B S: *****", "D S: 250 0 messages"] {
+        assert!(stdout.contains(text), "{text} is missing in\n{stdout}");
+    }
+    assert!(!stdout.contains('\x1b'), "colour is for terminals:\n{stdout}");
+}

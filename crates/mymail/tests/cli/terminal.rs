@@ -1,0 +1,141 @@
+//! The program in the hands of a person at a terminal.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::exit::*;
+use crate::typed::Home;
+
+/// A program at a terminal of its own.
+struct Terminal {
+    keyboard_and_screen: File,
+    shown: String,
+    process: Child,
+}
+
+impl Terminal {
+    fn run(command: &mut Command) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap();
+        let theirs = || {
+            let file = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+            Stdio::from(file)
+        };
+        let process = command.env("TERM", "xterm").stdin(theirs()).stdout(theirs()).stderr(theirs()).spawn().unwrap();
+        // The command holds the other end as well until it gets new ones.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { keyboard_and_screen: ours.into(), shown: String::new(), process }
+    }
+
+    fn type_line(&mut self, line: &str) {
+        self.keyboard_and_screen.write_all(format!("{line}\r").as_bytes()).unwrap();
+    }
+
+    /// Waits until this is on the screen, and takes all up to there off it.
+    fn expect(&mut self, text: &str) {
+        loop {
+            if let Some(at) = self.shown.find(text) {
+                self.shown.drain(..at + text.len());
+                return;
+            }
+            assert!(self.read(), "{text} is missing in\n{}", self.shown);
+        }
+    }
+
+    /// Waits for the program's end. What has come to the screen and was not expected, and the exit code.
+    fn end(mut self) -> (String, i32) {
+        while self.read() {}
+        let code = self.process.wait().unwrap().code().unwrap();
+        (std::mem::take(&mut self.shown), code)
+    }
+
+    /// Whether something came before the program's end.
+    fn read(&mut self) -> bool {
+        let mut octets = [0; 4096];
+        // A terminal whose program has ended fails to read.
+        let count = self.keyboard_and_screen.read(&mut octets).unwrap_or(0);
+        self.shown.push_str(&String::from_utf8_lossy(&octets[..count]));
+        count > 0
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[test]
+fn colour_is_for_terminals_that_want_it() {
+    let home = Home::new();
+    let (screen, code) = Terminal::run(&mut home.command(&["retrieve"])).end();
+    assert_eq!(code, CONFIG);
+    assert!(screen.contains("\x1b["), "{screen:?}");
+    let (screen, _) = Terminal::run(home.command(&["retrieve"]).env("NO_COLOR", "1")).end();
+    assert!(screen.starts_with("mymail: ") && !screen.contains('\x1b'), "{screen:?}");
+}
+
+#[test]
+fn a_person_has_a_session() {
+    let (home, server) = Home::with_server();
+    let mut terminal = Terminal::run(&mut home.command(&["session", "-v", "--server", &server.address]));
+    for (prompt, line) in [
+        ("mymail> ", "register carol"),
+        ("mymail> ", "send"),
+        ("To: ", "carol"),
+        ("Subject: ", "hi"),
+        ("Ctrl-C cancels", "hello"),
+        ("hello", "."),
+        ("carol@mymailserver: 250", "retrieve"),
+        ("Subject: hi", "quit"),
+    ] {
+        terminal.expect(prompt);
+        terminal.type_line(line);
+    }
+    terminal.expect("S: 221");
+    assert_eq!(terminal.end().1, 0);
+    let history = fs::read_to_string(home.path("state/mymail/history")).unwrap();
+    assert!(history.contains("register carol") && !history.contains("hello"), "{history}");
+}
+
+#[test]
+fn a_person_writes_in_an_editor() {
+    let (home, _server) = Home::with_accounts(&["alice"]);
+    fs::write(home.path("editor"), "#!/bin/sh\nprintf 'by hand\\n' > \"$2\"\n").unwrap();
+    let mut command = home.command(&["send", "alice@mymailserver"]);
+    command.env("PATH", "/usr/bin:/bin").env("VISUAL", "sh ./editor --wait");
+    let (screen, code) = Terminal::run(&mut command).end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(home.run(&["retrieve"], "").done().ends_with("\nby hand\n"));
+
+    command.env("VISUAL", "true");
+    let (screen, code) = Terminal::run(&mut command).end();
+    assert_eq!(code, DATA);
+    assert!(screen.contains("nothing was sent"), "{screen}");
+}
+
+#[test]
+fn a_text_that_could_not_be_sent_is_kept() {
+    let home = Home::new();
+    home.write_account("9@mymailserver", "127.0.0.1:1", 0o600);
+    let mut command = home.command(&["send", "10@mymailserver"]);
+    command.env("PATH", "/usr/bin:/bin").env("TMPDIR", home.path("")).env("EDITOR", "echo precious >");
+    let (screen, code) = Terminal::run(&mut command).end();
+    assert_eq!(code, UNAVAILABLE, "{screen}");
+    let path = screen.split("your text is kept in ").nth(1).unwrap().split('\r').next().unwrap();
+    assert_eq!(fs::read_to_string(path).unwrap(), "precious\n");
+}
+
+#[test]
+fn raw_mail_is_harmless_on_a_terminal() {
+    let (home, _server) = Home::with_accounts(&["alice"]);
+    home.run(&["send", "alice@mymailserver", "--raw"], "\x1b]0;owned\x07\n").done();
+    let (screen, code) = Terminal::run(home.command(&["retrieve", "--format", "raw"]).env("NO_COLOR", "1")).end();
+    assert_eq!((screen.as_str(), code), ("\u{fffd}]0;owned\u{fffd}\r\n", 0));
+}

@@ -1,0 +1,184 @@
+//! The dialogue as a person may read it: line by line, with the secrets masked.
+
+use std::fmt;
+
+/// The longest line that is shown whole, in octets. More of it is shown as further lines.
+pub const DIALOGUE_LINE_OCTETS_MAX: usize = 4096;
+
+/// What stands for a secret.
+const MASK: &str = "********";
+/// Parameters with a secret value.
+const SECRET_PARAMETERS: [&str; 2] = ["TOKEN", "VERIFIER"];
+
+/// One line of the dialogue, without its line end and with secrets masked. What comes from a server is not made safe for a
+/// terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// The client said it.
+    Sent(&'a str),
+    /// The server said it.
+    Received(&'a str),
+}
+
+/// Is told every line of a dialogue.
+pub type Listener = Box<dyn FnMut(Line<'_>) + Send>;
+
+/// A dialogue that somebody listens to.
+pub struct Dialogue {
+    tell: Listener,
+    sent: Lines,
+    received: Lines,
+    /// The next reply ends in a new password.
+    password_follows: bool,
+}
+
+impl Dialogue {
+    /// Has `tell` told every line.
+    pub fn new(tell: Listener) -> Self {
+        Self { tell, sent: Lines::default(), received: Lines::default(), password_follows: false }
+    }
+
+    pub(super) fn sent_command(&mut self, line: &str) {
+        self.password_follows = verb_is(line, "XPASSWD");
+        (self.tell)(Line::Sent(&masked_command(line)));
+    }
+
+    pub(super) fn sent_content(&mut self, octets: &[u8]) {
+        self.sent.take(octets, |line| (self.tell)(Line::Sent(line)));
+    }
+
+    pub(super) fn received(&mut self, octets: &[u8]) {
+        let Self { tell, received, password_follows, .. } = self;
+        received.take(octets, |line| {
+            if *password_follows {
+                tell(Line::Received(&masked_password_reply(line)));
+                *password_follows = line.as_bytes().get(3) == Some(&b'-');
+            } else {
+                tell(Line::Received(line));
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Dialogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialogue").finish_non_exhaustive()
+    }
+}
+
+/// Puts lines together.
+#[derive(Default)]
+struct Lines {
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    fn take(&mut self, octets: &[u8], mut tell: impl FnMut(&str)) {
+        let pieces = octets.split_inclusive(|octet| *octet == b'\n');
+        for piece in pieces.flat_map(|line| line.chunks(DIALOGUE_LINE_OCTETS_MAX)) {
+            self.partial.extend_from_slice(piece);
+            let line = self.partial.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            if line.is_some() || self.partial.len() >= DIALOGUE_LINE_OCTETS_MAX {
+                tell(&String::from_utf8_lossy(line.unwrap_or(&self.partial)));
+                self.partial.clear();
+            }
+        }
+    }
+}
+
+fn verb_is(line: &str, verb: &str) -> bool {
+    line.split(' ').next().is_some_and(|first| first.eq_ignore_ascii_case(verb))
+}
+
+/// Masks the initial response of AUTH (RFC 4954 §4) and the values of secret parameters.
+fn masked_command(line: &str) -> String {
+    let is_auth = verb_is(line, "AUTH");
+    let masked = |(at, word): (usize, &str)| match word.split_once('=') {
+        _ if is_auth && at >= 2 => MASK.to_owned(),
+        Some((key, _)) if SECRET_PARAMETERS.iter().any(|secret| key.eq_ignore_ascii_case(secret)) => {
+            format!("{key}={MASK}")
+        }
+        _ => word.to_owned(),
+    };
+    line.split(' ').enumerate().map(masked).collect::<Vec<_>>().join(" ")
+}
+
+/// Masks the password that stands last in the reply to XPASSWD. A refusal has none.
+fn masked_password_reply(line: &str) -> String {
+    let Some((code, text)) = line.split_at_checked(4).filter(|_| line.starts_with('2')) else {
+        return line.to_owned();
+    };
+    let shown = text.trim_end().rfind(' ').map_or("", |at| &text[..=at]);
+    format!("{code}{shown}{MASK}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn secrets_are_masked() {
+        for (line, shown) in [
+            ("AUTH PLAIN AHRpbQB0YW5zdGFhZg==", "AUTH PLAIN ********"),
+            ("auth plain =", "auth plain ********"),
+            ("XREGISTER alice TOKEN=open-sesame", "XREGISTER alice TOKEN=********"),
+            ("XREGISTER token=open=sesame", "XREGISTER token=********"),
+            ("XPASSWD VERIFIER=SCRAM-SHA-256$4096:YQ==$a:b", "XPASSWD VERIFIER=********"),
+            ("MAIL FROM:<a@b.example> SIZE=3", "MAIL FROM:<a@b.example> SIZE=3"),
+        ] {
+            assert_eq!(masked_command(line), shown);
+        }
+        for (line, shown) in [
+            ("250 vqk4-7t2m-p3xa-c9rd", "250 ********"),
+            ("250 2.0.0 Your password: vqk4-7t2m ", "250 2.0.0 Your password: ********"),
+            ("250-vqk4-7t2m", "250-********"),
+            ("538 5.7.11 Encryption required", "538 5.7.11 Encryption required"),
+            ("2", "2"),
+        ] {
+            assert_eq!(masked_password_reply(line), shown);
+        }
+    }
+
+    fn shown(talk: impl FnOnce(&mut Dialogue)) -> Vec<String> {
+        let (lines, shown) = mpsc::channel();
+        talk(&mut Dialogue::new(Box::new(move |line| {
+            lines
+                .send(match line {
+                    Line::Sent(text) => format!("C: {text}"),
+                    Line::Received(text) => format!("S: {text}"),
+                })
+                .unwrap();
+        })));
+        shown.iter().collect()
+    }
+
+    #[test]
+    fn only_the_reply_to_xpasswd_is_masked_however_it_is_split() {
+        let lines = shown(|dialogue| {
+            dialogue.received(b"220 mymailserver ready\r\n");
+            dialogue.sent_command("XPASSWD");
+            b"250-Keep it\r\n250 vqk4-7t2m\r\n250 OK\r\n".chunks(1).for_each(|octet| dialogue.received(octet));
+        });
+        assert_eq!(
+            lines,
+            ["S: 220 mymailserver ready", "C: XPASSWD", "S: 250-Keep ********", "S: 250 ********", "S: 250 OK"]
+        );
+    }
+
+    #[test]
+    fn content_is_no_command() {
+        let lines = shown(|dialogue| {
+            dialogue.sent_content(b"XPASSWD\r\nAUTH PLA");
+            dialogue.sent_content(b"IN x\r\n.\r\n");
+            dialogue.received(b"250 OK\r\n");
+        });
+        assert_eq!(lines, ["C: XPASSWD", "C: AUTH PLAIN x", "C: .", "S: 250 OK"]);
+    }
+
+    #[test]
+    fn endless_lines_are_shown_in_pieces() {
+        let lines = shown(|dialogue| dialogue.received(&[b'x'; 3 * DIALOGUE_LINE_OCTETS_MAX]));
+        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [DIALOGUE_LINE_OCTETS_MAX + 3; 3]);
+    }
+}

@@ -1,0 +1,43 @@
+//! What ends a session before its time. A refusal does not: it is a reply.
+
+use thiserror::Error;
+
+use super::super::{Reply, ReplySyntax};
+
+/// Why a session can't go on.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The server is closing the connection: it said 421, as it may at any time (RFC 5321 §3.8), or refused a message before
+    /// it had been sent.
+    #[error("the server closes the connection: {0}")]
+    Closing(Reply),
+    /// The server doesn't speak as it should.
+    #[error(transparent)]
+    Breach(#[from] Breach),
+    /// The message to send has a CR or LF that is no part of a CRLF. Half a message can't be taken back, and to send on could
+    /// make a second message out of its rest, so the connection has to be closed.
+    #[error("the message has a line that does not end in CRLF")]
+    BareLineEnd,
+}
+
+impl From<ReplySyntax> for Failure {
+    fn from(syntax: ReplySyntax) -> Self {
+        Self::Breach(syntax.into())
+    }
+}
+
+/// How a server broke the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the message of each variant says it")]
+pub enum Breach {
+    #[error(transparent)]
+    Syntax(#[from] ReplySyntax),
+    #[error("the reply to {to} makes no sense: {reply}")]
+    Unexpected { to: &'static str, reply: Reply },
+    #[error("the reply to {to} is too long")]
+    TooLong { to: &'static str },
+    #[error("a reply came that nothing was asked for: {0}")]
+    Unasked(Reply),
+    #[error("a retrieved message does not begin with its header block")]
+    Block,
+}

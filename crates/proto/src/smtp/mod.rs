@@ -1,0 +1,9 @@
+//! SMTP (RFC 5321) and the extensions we speak, with XREGISTER and its kin (docs/registration.md).
+
+pub mod client;
+pub mod data;
+pub mod replies;
+mod reply;
+pub mod server;
+
+pub use reply::{Enhanced, REPLY_LINE_OCTETS_MAX, REPLY_LINES_MAX, Reply, ReplyReader, ReplySyntax};

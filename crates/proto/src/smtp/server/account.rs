@@ -1,0 +1,191 @@
+//! Who a session speaks for: XREGISTER, XPASSWD, XUNREGISTER (docs/registration.md) and AUTH (RFC 4954).
+
+use super::core::Core;
+use super::{Ask, Question, State};
+use crate::sasl::plain::Credentials;
+use crate::sasl::scram::Verifier;
+use crate::smtp::{Enhanced, Reply, replies};
+use crate::{Address, LocalPart};
+
+/// May this peer have an address?
+#[derive(Debug)]
+pub struct Register {
+    /// The name it wishes for; `None`: its descriptor's number.
+    pub name: Option<LocalPart>,
+    /// The invite token it shows.
+    pub token: Option<String>,
+}
+
+/// May this account have a password?
+#[derive(Debug)]
+pub struct IssuePassword {
+    /// The client's own password in the form that the server keeps; `None`: the server shall make one.
+    pub verifier: Option<Verifier>,
+}
+
+/// What a password became.
+#[derive(Debug)]
+pub enum Issued {
+    /// The server made this one.
+    Password(String),
+    /// The client's own is kept.
+    Kept,
+}
+
+/// Shall the session's account and its mail go?
+#[derive(Debug)]
+pub struct Unregister;
+
+/// Do the credentials prove who it is?
+#[derive(Debug)]
+pub struct Authenticate {
+    /// What the client says.
+    pub credentials: Credentials,
+}
+
+/// `XREGISTER [name] [TOKEN=token]`
+pub(super) fn xregister<R>(core: &mut Core, args: &str) -> State<R> {
+    match parse_register(args) {
+        Ok(question) => State::Asking(Question::Register(question)),
+        Err(reply) => refuse(core, &reply),
+    }
+}
+
+fn parse_register(args: &str) -> Result<Register, Reply> {
+    let mut question = Register { name: None, token: None };
+    for word in args.split_ascii_whitespace() {
+        match word.split_once('=') {
+            Some((keyword, value)) if keyword.eq_ignore_ascii_case("TOKEN") && question.token.is_none() => {
+                question.token = Some(value.to_owned());
+            }
+            None if question.name.is_none() && question.token.is_none() => {
+                let name = word.parse().map_err(|_| replies::NAME_NOT_ALLOWED)?;
+                question.name = Some(name);
+            }
+            _ => return Err(replies::syntax("XREGISTER [name] [TOKEN=token]")),
+        }
+    }
+    Ok(question)
+}
+
+impl<R: 'static> Ask<'_, R, Register> {
+    /// This address is the client's from now on; or not.
+    pub fn answer(self, verdict: Result<Address, Reply>) {
+        self.proceed(|core, _| match verdict {
+            Ok(address) => {
+                core.bound = true;
+                core.reply(&Reply::new(250, Some(Enhanced(2, 1, 0)), address.to_string()));
+                State::Command(None)
+            }
+            Err(reply) => refuse(core, &reply),
+        });
+    }
+}
+
+/// `XPASSWD [VERIFIER=verifier]`
+pub(super) fn xpasswd<R>(core: &mut Core, args: &str) -> State<R> {
+    if !core.secure {
+        return refuse(core, &replies::ENCRYPTION_REQUIRED);
+    }
+    let verifier = match args.split_once('=') {
+        None if args.is_empty() => Ok(None),
+        Some((keyword, text)) if keyword.eq_ignore_ascii_case("VERIFIER") => text.parse().map(Some),
+        _ => return refuse(core, &replies::syntax("XPASSWD [VERIFIER=verifier]")),
+    };
+    match verifier {
+        Ok(verifier) => State::Asking(Question::IssuePassword(IssuePassword { verifier })),
+        Err(_) => refuse(core, &replies::syntax("VERIFIER=SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey")),
+    }
+}
+
+impl<R: 'static> Ask<'_, R, IssuePassword> {
+    /// The account has a password from now on; or not.
+    pub fn answer(self, verdict: Result<Issued, Reply>) {
+        self.proceed(|core, _| match verdict {
+            Ok(Issued::Password(password)) => {
+                core.reply(&Reply::new(250, Some(Enhanced(2, 7, 0)), password));
+                State::Command(None)
+            }
+            Ok(Issued::Kept) => {
+                core.reply(&replies::OK);
+                State::Command(None)
+            }
+            Err(reply) => refuse(core, &reply),
+        });
+    }
+}
+
+/// `XUNREGISTER`
+pub(super) fn xunregister<R>(core: &mut Core, args: &str) -> State<R> {
+    if args.is_empty() {
+        State::Asking(Question::Unregister(Unregister))
+    } else {
+        refuse(core, &replies::NO_ARGUMENT_ALLOWED)
+    }
+}
+
+impl<R: 'static> Ask<'_, R, Unregister> {
+    /// The account is gone; or not.
+    pub fn answer(self, verdict: Result<(), Reply>) {
+        self.proceed(|core, _| match verdict {
+            Ok(()) => {
+                core.bound = false;
+                core.forget_confirmation();
+                core.reply(&replies::OK);
+                State::Command(None)
+            }
+            Err(reply) => refuse(core, &reply),
+        });
+    }
+}
+
+/// `AUTH mechanism [initial-response]`
+pub(super) fn auth<R>(core: &mut Core, args: &str) -> State<R> {
+    if !core.secure {
+        return refuse(core, &replies::ENCRYPTION_REQUIRED);
+    }
+    let (mechanism, initial) = match args.split_once(' ') {
+        Some((mechanism, initial)) => (mechanism, Some(initial)),
+        None => (args, None),
+    };
+    match initial {
+        _ if mechanism.is_empty() => refuse(core, &replies::syntax("AUTH mechanism [initial-response]")),
+        _ if !mechanism.eq_ignore_ascii_case("PLAIN") => refuse(core, &replies::UNKNOWN_MECHANISM),
+        Some(response) => sasl_response(core, response.as_bytes()),
+        None => {
+            core.reply(&Reply::new(334, None, ""));
+            State::Sasl
+        }
+    }
+}
+
+/// The client's message of the PLAIN mechanism, or `*` (RFC 4954 §4).
+pub(super) fn sasl_response<R>(core: &mut Core, response: &[u8]) -> State<R> {
+    if response == b"*" {
+        return refuse(core, &replies::AUTH_CANCELLED);
+    }
+    match Credentials::decode(response) {
+        Some(credentials) => State::Asking(Question::Authenticate(Authenticate { credentials })),
+        None => refuse(core, &replies::BAD_BASE64),
+    }
+}
+
+impl<R: 'static> Ask<'_, R, Authenticate> {
+    /// It is who it says; or not.
+    pub fn answer(self, verdict: Result<(), Reply>) {
+        self.proceed(|core, _| match verdict {
+            Ok(()) => {
+                core.bound = true;
+                core.reply(&replies::LOGGED_IN);
+                State::Command(None)
+            }
+            Err(reply) => refuse(core, &reply),
+        });
+    }
+}
+
+/// A refusal here counts as an error: guessing names, tokens and passwords has an end.
+fn refuse<R>(core: &mut Core, reply: &Reply) -> State<R> {
+    core.error(reply);
+    State::Command(None)
+}

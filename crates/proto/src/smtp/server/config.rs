@@ -1,0 +1,66 @@
+//! What a session must be told before it begins. Units are octets; times are durations.
+
+use std::time::Duration;
+
+use crate::Domain;
+
+/// Longest line of an AUTH exchange (RFC 4954 §4), its end included.
+pub const AUTH_OCTETS_MAX: usize = 12_288;
+/// Longest that XRETRIEVE WAIT waits; a longer wish is cut to it.
+pub const WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// How a listener's sessions behave.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The name the server greets with.
+    pub hostname: Domain,
+    /// Whether other mail servers deliver here. Then nobody types: lines end in CRLF alone, and whoever talks before its turn
+    /// (RFC 2920 §3.1) is not served.
+    pub strict: bool,
+    /// How much is taken.
+    pub limits: Limits,
+    /// How long a peer is waited for.
+    pub timeouts: Timeouts,
+}
+
+/// How much a session takes.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Longest command line, its end included; AUTH has its own: [`AUTH_OCTETS_MAX`].
+    pub command_octets: usize,
+    /// Largest message.
+    pub message_octets: u64,
+    /// Most recipients of one message.
+    pub recipients: usize,
+    /// Most errors before the session is ended.
+    pub errors: usize,
+    /// Slowest mail data, in octets a second over the whole message, once [`Timeouts::data`] has gone by.
+    pub data_octets_per_second_min: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            command_octets: 2048,
+            message_octets: 50 << 20,
+            recipients: 1000,
+            errors: 20,
+            data_octets_per_second_min: 100,
+        }
+    }
+}
+
+/// How long a peer is waited for (RFC 5321 §4.5.3.2).
+#[derive(Debug, Clone)]
+pub struct Timeouts {
+    /// For the next whole command.
+    pub command: Duration,
+    /// For the next octets of mail data.
+    pub data: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { command: Duration::from_secs(5 * 60), data: Duration::from_secs(3 * 60) }
+    }
+}

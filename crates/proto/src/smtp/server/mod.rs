@@ -1,0 +1,362 @@
+//! The server's side of an SMTP session (RFC 5321), as a machine that never decides.
+//!
+//! Whoever drives it hands over what the peer sent ([`Session::receive`]) and asks for the [`Session::next`] step until there is
+//! need for more. A step is something to write, something that was received, or a question: the session knows how an answer is
+//! said, the driver knows what the answer is. The verbs stand in one table (`verbs.rs`), the extensions in another
+//! (`extensions.rs`).
+//!
+//! `R` is what the driver knows a recipient by: it gives one with each that it accepts, and gets all of them back with the
+//! [`Envelope`].
+
+mod account;
+mod config;
+mod core;
+mod extensions;
+mod handover;
+mod line;
+mod mail;
+mod verbs;
+
+use std::mem;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+
+pub use self::account::{Authenticate, IssuePassword, Issued, Register, Unregister};
+pub use self::config::{AUTH_OCTETS_MAX, Config, Limits, Timeouts, WAIT_MAX};
+pub use self::core::Hello;
+pub use self::handover::{Block, Flush, NextChunk, NextMessage, Retrieve};
+pub use self::mail::{BeginData, Commit, Envelope, Mail, Recipient};
+
+use self::core::{Core, Line};
+use self::mail::{Received, Receiving};
+use super::{Reply, replies};
+
+/// How much unread input a session holds: more than any line, and than any piece of mail data a driver should read at once.
+pub const INPUT_OCTETS_MAX: usize = 64 << 10;
+/// How much output gathers before it is written although more follows at once.
+const OUTPUT_OCTETS: usize = 64 << 10;
+
+/// One session.
+#[derive(Debug)]
+pub struct Session<R> {
+    core: Core,
+    state: State<R>,
+}
+
+/// What the driver shall do next.
+#[derive(Debug)]
+pub enum Step<'s, R> {
+    /// Receive more, or see the deadline pass.
+    NeedInput,
+    /// Receive what has arrived already, without waiting.
+    Poll,
+    /// Write these octets, all of them, before the next step.
+    Send(&'s [u8]),
+    /// Close the connection.
+    Close,
+
+    /// May this peer have an address?
+    Register(Ask<'s, R, Register>),
+    /// May this account log in with a password?
+    IssuePassword(Ask<'s, R, IssuePassword>),
+    /// Shall this account go?
+    Unregister(Ask<'s, R, Unregister>),
+    /// Is it who it says?
+    Authenticate(Ask<'s, R, Authenticate>),
+
+    /// May mail come from there?
+    Mail(Ask<'s, R, Mail>),
+    /// May it go there?
+    Recipient(Ask<'s, R, Recipient<R>>),
+    /// May the data come? An earlier message's data is of no use any more.
+    BeginData(Ask<'s, R, BeginData<R>>),
+    /// Octets of the message.
+    Content(&'s [u8]),
+    /// The message will be refused: its octets are of no use.
+    Abandon,
+    /// The message is whole. Is it kept, for good and for all recipients?
+    Commit(Envelope<R>, Ask<'s, R, Commit>),
+
+    /// How many messages does the mailbox hold?
+    Retrieve(Ask<'s, R, Retrieve>),
+    /// Who is the next one from and to?
+    NextMessage(Ask<'s, R, NextMessage>),
+    /// What are its next octets?
+    NextChunk(Ask<'s, R, NextChunk>),
+    /// The reader has them all: are they flushed?
+    Flush(Ask<'s, R, Flush<R>>),
+}
+
+/// A question, to be answered by its own `answer` method. Dropped without an answer, it ends the session.
+#[derive(Debug)]
+pub struct Ask<'s, R, Q> {
+    session: &'s mut Session<R>,
+    /// What is asked.
+    pub question: Q,
+}
+
+impl<R: 'static, Q> Ask<'_, R, Q> {
+    /// How the client said hello.
+    pub fn hello(&self) -> &Hello {
+        &self.session.core.hello
+    }
+
+    /// Answers, and goes on in the state that `next` makes of the question.
+    fn proceed(self, next: impl FnOnce(&mut Core, Q) -> State<R>) {
+        let next = next(&mut self.session.core, self.question);
+        self.session.go(next);
+    }
+}
+
+/// Where a session is. Each state holds its own data, and moving on takes it by value.
+#[derive(Debug)]
+enum State<R> {
+    /// Nothing has been looked at or said.
+    Fresh,
+    /// The greeting is due.
+    Greeting,
+    /// Between two commands, perhaps inside a transaction.
+    Command(Option<Envelope<R>>),
+    /// The client owes its half of an AUTH exchange.
+    Sasl,
+    /// A question is to be put.
+    Asking(Question<R>),
+    /// A question was put.
+    Asked,
+    /// Mail data is coming in.
+    Data(Receiving<R>),
+    /// A maildrop has gone out but for its last dot.
+    BeforeLastDot,
+    /// All that arrived before the last dot is known: it may go out.
+    LastDot,
+    /// The rest of the output is due, then the end.
+    Closing,
+}
+
+/// The questions, with what the session needs to go on.
+#[derive(Debug)]
+enum Question<R> {
+    Register(Register),
+    IssuePassword(IssuePassword),
+    Unregister(Unregister),
+    Authenticate(Authenticate),
+    Mail(Mail),
+    Recipient(Recipient<R>),
+    BeginData(BeginData<R>),
+    Commit(Envelope<R>),
+    Retrieve(Retrieve),
+    NextMessage(NextMessage),
+    NextChunk(NextChunk),
+    Flush(Flush<R>),
+}
+
+impl<R> Question<R> {
+    /// How much output may wait for the answer. What can take its time makes nobody wait for earlier replies.
+    fn output_octets_max(&self) -> usize {
+        if matches!(self, Self::Retrieve(_)) { 0 } else { OUTPUT_OCTETS }
+    }
+}
+
+/// What a move came to, before anything is lent out.
+enum Move<R> {
+    NeedInput,
+    Poll,
+    Send,
+    Close,
+    Content(Range<usize>),
+    TypedLineEnd,
+    Abandon,
+    Ask(Question<R>),
+}
+
+impl<R: 'static> Session<R> {
+    /// A session that has just been connected. `secure`: nobody can overhear it, so passwords may be said.
+    pub fn new(config: Arc<Config>, secure: bool, now: Instant) -> Self {
+        Self { core: Core::new(config, secure, now), state: State::Fresh }
+    }
+
+    /// Takes what the peer sent.
+    pub fn receive(&mut self, octets: &[u8]) {
+        self.core.input.extend_from_slice(octets);
+    }
+
+    /// Where a driver may put what the peer sent, to spare a copy: up to [`INPUT_OCTETS_MAX`] in all.
+    pub fn input(&mut self) -> &mut BytesMut {
+        &mut self.core.input
+    }
+
+    /// Whether mail data is coming in, so that much input at once is worth its room.
+    pub fn is_in_data(&self) -> bool {
+        matches!(self.state, State::Data(_))
+    }
+
+    /// The server is stopping: the session ends at its next command.
+    pub fn stop(&mut self) {
+        self.core.stopping = true;
+    }
+
+    /// Whether [`Session::stop`] has been called.
+    pub fn is_stopping(&self) -> bool {
+        self.core.stopping
+    }
+
+    /// When a session that needs input has waited long enough; the step after that says so.
+    pub fn deadline(&self) -> Instant {
+        match &self.state {
+            State::Data(receiving) => receiving.deadline(&self.core.config),
+            _ => self.core.idle_since + self.core.config.timeouts.command,
+        }
+    }
+
+    /// The next step. It takes for granted that the one before has been done: what was to be written is written.
+    pub fn next(&mut self, now: Instant) -> Step<'_, R> {
+        self.core.settle(now);
+        let made = loop {
+            if let Some(made) = self.advance(now) {
+                break made;
+            }
+        };
+        match made {
+            Move::NeedInput => Step::NeedInput,
+            Move::Poll => Step::Poll,
+            Move::Send => Step::Send(self.core.lend_output()),
+            Move::Close => Step::Close,
+            Move::Content(range) => Step::Content(&self.core.input[range]),
+            Move::TypedLineEnd => Step::Content(b"\r\n"),
+            Move::Abandon => Step::Abandon,
+            Move::Ask(question) => self.ask(question),
+        }
+    }
+
+    fn advance(&mut self, now: Instant) -> Option<Move<R>> {
+        self.core.drop_lent();
+        match mem::replace(&mut self.state, State::Asked) {
+            State::Fresh => {
+                self.state = State::Greeting;
+                self.core.config.strict.then_some(Move::Poll)
+            }
+            State::Greeting => {
+                let next = verbs::greet(&mut self.core);
+                self.proceed(next)
+            }
+            State::Command(_) | State::Sasl if self.core.stopping => self.close_with(&replies::STOPPING),
+            State::Command(transaction) if self.core.output.len() >= OUTPUT_OCTETS => {
+                self.proceed(State::Command(transaction));
+                Some(Move::Send)
+            }
+            State::Command(transaction) if self.core.takes_confirmation() => {
+                self.proceed(State::Asking(Question::Flush(Flush { transaction })))
+            }
+            State::Command(transaction) => match self.core.next_line(false) {
+                Line::Partial => self.wait(State::Command(transaction), now),
+                Line::Refused => self.proceed(State::Command(transaction)),
+                Line::Foreign => self.close_with(&replies::NOT_SMTP),
+                Line::Command(line) => {
+                    let next = verbs::command(&mut self.core, &line, transaction);
+                    self.core.recycle(line);
+                    self.proceed(next)
+                }
+            },
+            State::Sasl => match self.core.next_line(true) {
+                Line::Partial => self.wait(State::Sasl, now),
+                Line::Refused => self.proceed(State::Command(None)),
+                Line::Foreign => self.close_with(&replies::NOT_SMTP),
+                Line::Command(line) => {
+                    let next = account::sasl_response(&mut self.core, &line);
+                    self.core.recycle(line);
+                    self.proceed(next)
+                }
+            },
+            State::Asking(question) if self.core.output.len() > question.output_octets_max() => {
+                self.state = State::Asking(question);
+                Some(Move::Send)
+            }
+            State::Asking(question) => Some(Move::Ask(question)),
+            State::Asked => self.close_with(&replies::INTERNAL),
+            State::Data(receiving) => self.receive_data(receiving, now),
+            State::BeforeLastDot => {
+                self.state = State::LastDot;
+                Some(Move::Poll)
+            }
+            State::LastDot => {
+                self.core.expect_confirmation();
+                self.state = State::Command(None);
+                Some(Move::Send)
+            }
+            State::Closing => {
+                self.state = State::Closing;
+                Some(if self.core.output.is_empty() { Move::Close } else { Move::Send })
+            }
+        }
+    }
+
+    fn proceed(&mut self, next: State<R>) -> Option<Move<R>> {
+        self.go(next);
+        None
+    }
+
+    /// Goes on, unless the client has made too many errors: it has been told so by then.
+    fn go(&mut self, next: State<R>) {
+        self.state = if self.core.has_too_many_errors() { State::Closing } else { next };
+    }
+
+    /// There is nothing to go on with: what is to be said is said, and the client's time runs.
+    fn wait(&mut self, state: State<R>, now: Instant) -> Option<Move<R>> {
+        self.state = state;
+        if !self.core.output.is_empty() {
+            Some(Move::Send)
+        } else if now >= self.deadline() {
+            self.close_with(&replies::TIMEOUT)
+        } else {
+            Some(Move::NeedInput)
+        }
+    }
+
+    fn close_with(&mut self, reply: &Reply) -> Option<Move<R>> {
+        self.core.reply(reply);
+        self.state = State::Closing;
+        None
+    }
+
+    fn receive_data(&mut self, mut receiving: Receiving<R>, now: Instant) -> Option<Move<R>> {
+        let received = receiving.read(&mut self.core, now);
+        if let Received::End = received {
+            let next = receiving.finish(&mut self.core);
+            return self.proceed(next);
+        }
+        let state = State::Data(receiving);
+        if let Received::More = received {
+            return self.wait(state, now);
+        }
+        self.state = state;
+        match received {
+            Received::Content(range) => Some(Move::Content(range)),
+            Received::TypedLineEnd => Some(Move::TypedLineEnd),
+            Received::Bad => Some(Move::Abandon),
+            Received::Dropped | Received::More | Received::End => None,
+        }
+    }
+
+    fn ask(&mut self, question: Question<R>) -> Step<'_, R> {
+        fn put<R, Q>(session: &mut Session<R>, question: Q) -> Ask<'_, R, Q> {
+            Ask { session, question }
+        }
+        match question {
+            Question::Register(question) => Step::Register(put(self, question)),
+            Question::IssuePassword(question) => Step::IssuePassword(put(self, question)),
+            Question::Unregister(question) => Step::Unregister(put(self, question)),
+            Question::Authenticate(question) => Step::Authenticate(put(self, question)),
+            Question::Mail(question) => Step::Mail(put(self, question)),
+            Question::Recipient(question) => Step::Recipient(put(self, question)),
+            Question::BeginData(question) => Step::BeginData(put(self, question)),
+            Question::Commit(envelope) => Step::Commit(envelope, put(self, Commit)),
+            Question::Retrieve(question) => Step::Retrieve(put(self, question)),
+            Question::NextMessage(question) => Step::NextMessage(put(self, question)),
+            Question::NextChunk(question) => Step::NextChunk(put(self, question)),
+            Question::Flush(question) => Step::Flush(put(self, question)),
+        }
+    }
+}

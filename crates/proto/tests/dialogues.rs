@@ -1,0 +1,22 @@
+//! The server's session, spoken to as the text files in `dialogues/` say, whole and byte by byte.
+
+use std::path::Path;
+
+use testkit::{Dialogue, World};
+
+fn run_all(chunk_octets: usize) {
+    for dialogue in Dialogue::all_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues")) {
+        let chunk_octets = if dialogue.whole { usize::MAX } else { chunk_octets };
+        dialogue.run(&mut World::new(&dialogue, chunk_octets));
+    }
+}
+
+#[test]
+fn whole() {
+    run_all(usize::MAX);
+}
+
+#[test]
+fn byte_by_byte() {
+    run_all(1);
+}

@@ -1,0 +1,50 @@
+//! Wall-clock time, for what must outlive the process: leases, and the dates in trace lines.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use store::Timestamp;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+/// Now.
+pub(crate) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// So much later.
+pub(crate) fn after(time: Timestamp, span: Duration) -> Timestamp {
+    Timestamp(time.0.saturating_add(seconds(span)))
+}
+
+/// So much earlier.
+pub(crate) fn before(time: Timestamp, span: Duration) -> Timestamp {
+    Timestamp(time.0.saturating_sub(seconds(span)))
+}
+
+/// A date-time as header fields have it (RFC 5322 §3.3), in UTC.
+pub(crate) fn date_time(time: Timestamp) -> String {
+    let date_time = OffsetDateTime::from_unix_timestamp(time.0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // Only years before 1900 can't be said in this format.
+    date_time.format(&Rfc2822).unwrap_or_default()
+}
+
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_time_is_that_of_rfc_5322() {
+        assert_eq!(date_time(Timestamp(880_127_706)), "Fri, 21 Nov 1997 15:55:06 +0000");
+    }
+
+    #[test]
+    fn times_far_away_do_not_overflow() {
+        assert_eq!(after(Timestamp(i64::MAX), Duration::MAX), Timestamp(i64::MAX));
+        assert_eq!(before(Timestamp(-5), Duration::MAX), Timestamp(-5 - i64::MAX));
+    }
+}

@@ -1,0 +1,263 @@
+//! The configuration: a TOML file, or nothing at all.
+//!
+//! Every key has a default, unknown keys are errors, and a value that can't be is refused where it stands, so that the message
+//! names line and key. `docs/interface.md` lists them.
+
+mod values;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use proto::Domain;
+use proto::smtp::server as smtp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use values::{BadListen, Listen, Protocol, Tls};
+
+/// The configuration, checked.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The name that the server greets with, and the domain of its addresses.
+    #[serde(with = "values::domain")]
+    pub hostname: Domain,
+    /// The folder of the store; `None`: the user's data directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Where it listens.
+    pub listen: Vec<Listen>,
+    /// Who may have an address.
+    pub registration: Registration,
+    /// How much is taken.
+    pub limits: Limits,
+    /// How long is waited.
+    pub timeouts: Timeouts,
+}
+
+/// Who may have an address, and for how long.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Registration {
+    /// Whether anybody may.
+    pub open: bool,
+    /// If not empty: one of these must be shown.
+    #[serde(skip_serializing)]
+    pub tokens: Vec<String>,
+    /// Whether a client may ask for a name.
+    pub names: bool,
+    /// How long an address with a number is kept after its last use, and any address before somebody else may have it.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    /// How many registrations one peer may make in an hour.
+    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    pub per_peer_per_hour: u32,
+}
+
+/// How much is taken.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest message.
+    #[serde(deserialize_with = "values::size_of_at_least::<65_536, _>")]
+    pub message_size: ByteSize,
+    /// Most recipients of one message.
+    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    pub recipients: usize,
+    /// Most that a mailbox holds.
+    pub mailbox_size: ByteSize,
+    /// Most connections.
+    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    pub connections: usize,
+    /// Most connections of one peer.
+    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    pub connections_per_peer: usize,
+    /// Most errors of one session.
+    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    pub errors_per_session: usize,
+    /// Longest command line, in octets, its end included.
+    #[serde(deserialize_with = "values::at_least::<512, _, _>")]
+    pub command_octets: usize,
+    /// Slowest mail data: size a second, over a whole message that has taken longer than `timeouts.data`.
+    pub min_rate: ByteSize,
+}
+
+/// How long is waited.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timeouts {
+    /// For a client's next command.
+    #[serde(with = "humantime_serde")]
+    pub command: Duration,
+    /// For the next octets of mail data, in or out.
+    #[serde(with = "humantime_serde")]
+    pub data: Duration,
+    /// For sessions to finish when the server stops.
+    #[serde(with = "humantime_serde")]
+    pub shutdown: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hostname: values::default_hostname(),
+            data: None,
+            listen: vec![Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 2525)))],
+            registration: Registration::default(),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Self {
+            open: true,
+            tokens: Vec::new(),
+            names: true,
+            lease: Duration::from_secs(24 * 60 * 60),
+            per_peer_per_hour: 1000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size: ByteSize::mib(50),
+            recipients: 1000,
+            mailbox_size: ByteSize::gib(1),
+            connections: 10_000,
+            connections_per_peer: 1000,
+            errors_per_session: 20,
+            command_octets: 2048,
+            min_rate: ByteSize::b(100),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            command: Duration::from_secs(5 * 60),
+            data: Duration::from_secs(3 * 60),
+            shutdown: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file says something that can't be.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// What, with line and key.
+        source: Box<toml::de::Error>,
+    },
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// The whole configuration as a file would say it, defaults and all, but without secrets.
+    pub fn resolved(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
+    }
+
+    /// What a session on such a listener is told.
+    pub(crate) fn session(&self, listen: &Listen) -> smtp::Config {
+        smtp::Config {
+            hostname: self.hostname.clone(),
+            strict: listen.from_outside,
+            limits: smtp::Limits {
+                command_octets: self.limits.command_octets,
+                message_octets: self.limits.message_size.as_u64(),
+                recipients: self.limits.recipients,
+                errors: self.limits.errors_per_session,
+                data_octets_per_second_min: self.limits.min_rate.as_u64(),
+            },
+            timeouts: smtp::Timeouts { command: self.timeouts.command, data: self.timeouts.data },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_is_a_configuration() {
+        let config = parse("").unwrap();
+        assert_eq!(config.hostname.to_string(), "mymailserver");
+        assert_eq!(config.listen[0].to_string(), "smtp=127.0.0.1:2525");
+    }
+
+    #[test]
+    fn the_example_of_the_documentation() {
+        let config = parse(
+            r#"
+            hostname = "Mail.Example.org"
+            data = "/var/lib/mymail"
+            [[listen]]
+            protocol = "smtp"
+            address = "0.0.0.0:25"
+            tls = "off"
+            from_outside = true
+            [registration]
+            open = true
+            tokens = ["sesame"]
+            lease = "24h"
+            [limits]
+            message_size = "10 MiB"
+            [timeouts]
+            command = "5m"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.hostname.to_string(), "mail.example.org");
+        assert_eq!(config.limits.message_size, ByteSize::mib(10));
+        assert!(config.listen[0].from_outside);
+        let resolved = config.resolved().unwrap();
+        assert!(!resolved.contains("sesame"), "{resolved}");
+        assert_eq!(parse(&resolved).unwrap().resolved().unwrap(), resolved);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_and_key() {
+        for (text, line, what) in [
+            ("hostnam = \"x\"", "line 1", "hostnam"),
+            ("hostname = \"-\"", "line 1", "Bad domain"),
+            ("\n[limits]\nrecipients = 0", "line 3", "at least 1"),
+            ("[limits]\nmessage_size = \"1 B\"", "line 2", "at least 64"),
+            ("[[listen]]\nprotocol = \"gopher\"\naddress = \"127.0.0.1:1\"", "line 2", "gopher"),
+            ("[[listen]]\nprotocol = \"smtp\"\naddress = \"here\"", "line 3", "address"),
+            ("[timeouts]\ncommand = \"soon\"", "line 2", "command"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(line) && error.contains(what), "{text}: {error}");
+        }
+    }
+}

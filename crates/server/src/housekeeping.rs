@@ -1,0 +1,50 @@
+//! What is done from time to time: leases that have run out are swept, those of accounts in use are renewed, and peers that
+//! have been quiet are forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::Store;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock;
+use crate::driver::stops;
+use crate::shared::Shared;
+
+/// The longest time between two rounds.
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// The shortest.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// Keeps house until the server stops.
+pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) {
+    let lease = shared.settings().config.registration.lease;
+    let mut rounds = interval((lease / 4).clamp(INTERVAL_MIN, INTERVAL_MAX));
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stopping = shared.stopping.subscribe();
+    loop {
+        tokio::select! {
+            () = stops(&mut stopping) => return,
+            _ = rounds.tick() => round(&shared).await,
+        }
+    }
+}
+
+async fn round<S: Store>(shared: &Shared<S>) {
+    let settings = shared.settings();
+    settings.registration_rate.forget_quiet_peers();
+    let now = clock::now();
+    // First those in use: a sweep must not find them idle.
+    let touched = shared.store.touch(&shared.presence.in_use(), now).await;
+    let swept = match touched {
+        Ok(()) => shared.store.sweep(clock::before(now, settings.config.registration.lease), now).await,
+        Err(error) => Err(error),
+    };
+    match swept {
+        Ok(swept) if swept.accounts + swept.addresses > 0 => {
+            tracing::info!(accounts = swept.accounts, addresses = swept.addresses, "leases ran out");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "cannot sweep leases"),
+    }
+}

@@ -1,0 +1,23 @@
+//! The server: listeners, the one driver that pumps a protocol session over a connection, and the policy that answers the
+//! session's questions.
+//!
+//! [`Server::bind`] takes a [`Config`] and an open [`store::Store`]; [`Server::run`] serves until it is told to stop. What is
+//! parsed and said on the wire is `proto`'s; what is kept, `store`'s.
+
+mod clock;
+pub mod config;
+mod connection;
+mod descriptors;
+mod driver;
+mod housekeeping;
+mod listener;
+mod peers;
+mod policy;
+mod presence;
+mod server;
+mod shared;
+mod waiting;
+
+pub use config::{Config, ConfigError};
+pub use descriptors::raise_descriptor_limit;
+pub use server::{BindError, Handle, Server};

@@ -1,0 +1,177 @@
+//! Who may have an address, a password, and a login.
+
+use std::os::fd::BorrowedFd;
+
+use proto::sasl::plain::Credentials;
+use proto::sasl::scram::{self, Verifier};
+use proto::smtp::server::{IssuePassword, Issued, Register};
+use proto::smtp::{Reply, replies};
+use proto::{Address, Domain, LocalPart};
+use store::{Account, AccountId, RegisterError, Store, StoreError};
+use tokio::task;
+
+use super::{Client, Identity, password, store_refusal};
+use crate::clock;
+use crate::descriptors::NumberError;
+use crate::peers::Peer;
+
+/// Names that nobody may have: mail systems speak by them (RFC 2142).
+const RESERVED_NAMES: [&str; 4] = ["postmaster", "mailer-daemon", "abuse", "root"];
+
+impl<S: Store> Client<S> {
+    /// May the client have an address? `socket` is its connection.
+    pub(crate) async fn register(&mut self, wish: &Register, socket: BorrowedFd<'_>) -> Result<Address, Reply> {
+        let registration = &self.settings.config.registration;
+        if !registration.open {
+            return Err(replies::REGISTRATION_CLOSED);
+        }
+        if !registration.tokens.is_empty()
+            && !wish.token.as_ref().is_some_and(|token| is_one_of(token, &registration.tokens))
+        {
+            return Err(replies::BAD_TOKEN);
+        }
+        let name = wish.name.as_ref().map(|name| self.allowed_name(name)).transpose()?;
+        if !self.settings.registration_rate.admit(Peer::from(self.peer.ip())) {
+            return Err(replies::REGISTERS_TOO_OFTEN);
+        }
+        let (account, address) = match name {
+            Some(address) => (self.register_name(&address).await?, address),
+            None => self.register_number(socket).await?,
+        };
+        tracing::info!(%address, "registered");
+        self.bind(account, address.clone(), false);
+        Ok(address)
+    }
+
+    fn allowed_name(&self, name: &LocalPart) -> Result<Address, Reply> {
+        if !self.settings.config.registration.names {
+            return Err(replies::NO_NAMES);
+        }
+        let text = name.as_str();
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+        let reserved = RESERVED_NAMES.iter().any(|reserved| text.eq_ignore_ascii_case(reserved));
+        if !plain || name.is_number() || reserved {
+            return Err(replies::NAME_NOT_ALLOWED);
+        }
+        Ok(Address::new(name.clone(), self.settings.config.hostname.clone()))
+    }
+
+    async fn register_name(&self, address: &Address) -> Result<AccountId, Reply> {
+        self.shared.store.register(address, None, clock::now()).await.map_err(|error| match error {
+            RegisterError::Taken => replies::NAME_TAKEN,
+            RegisterError::Store(error) => store_refusal(&error),
+        })
+    }
+
+    async fn register_number(&mut self, socket: BorrowedFd<'_>) -> Result<(AccountId, Address), Reply> {
+        let domain = &self.settings.config.hostname;
+        let registered = self.descriptors.register(socket, domain, &self.shared.store, clock::now()).await;
+        registered.map_err(|error| match error {
+            NumberError::Store(error) => store_refusal(&error),
+            NumberError::NoneLeft | NumberError::Descriptor(_) => {
+                tracing::warn!(%error, "a client got no number");
+                replies::NO_NUMBER_LEFT
+            }
+        })
+    }
+
+    fn bind(&mut self, account: AccountId, address: Address, authenticated: bool) {
+        let bond = self.shared.presence.bind(account);
+        self.identity = Some(Identity { account, address, bond, authenticated });
+    }
+
+    /// May the client's account have a password?
+    pub(crate) async fn issue_password(&mut self, wish: &mut IssuePassword) -> Result<Issued, Reply> {
+        let account = self.identity().ok_or(replies::REGISTER_FIRST)?.account;
+        let (issued, verifier) = match wish.verifier.take() {
+            Some(verifier) => (Issued::Kept, verifier),
+            None => {
+                let (password, verifier) = off_the_runtime(new_password).await?;
+                (Issued::Password(password), verifier)
+            }
+        };
+        self.shared.store.set_verifier(account, &verifier).await.map_err(|error| store_refusal(&error))?;
+        Ok(issued)
+    }
+
+    /// Shall the client's account go?
+    pub(crate) async fn unregister(&mut self) -> Result<(), Reply> {
+        let account = self.identity().ok_or(replies::REGISTER_FIRST)?.account;
+        let held_until = clock::after(clock::now(), self.settings.config.registration.lease);
+        self.shared.store.end_account(account, held_until).await.map_err(|error| store_refusal(&error))?;
+        if let Some(identity) = self.identity.take() {
+            identity.bond.end();
+            tracing::info!(address = %identity.address, "unregistered");
+        }
+        Ok(())
+    }
+
+    /// Do the credentials prove who the client is?
+    pub(crate) async fn authenticate(&mut self, credentials: &Credentials) -> Result<(), Reply> {
+        let account = self.find(&credentials.user).await.map_err(|error| store_refusal(&error))?;
+        let verifier = account.as_ref().and_then(|account| account.verifier.clone());
+        // Where there is no account or no password, the same work is done for nothing.
+        let (verifier, exists) = (verifier.clone().unwrap_or(self.shared.decoy.clone()), verifier.is_some());
+        let password = credentials.password.clone();
+        let accepted = off_the_runtime(move || Ok(verifier.accepts(&password))).await? && exists;
+        let Some(account) = account.filter(|_| accepted) else {
+            tracing::info!("a login failed");
+            return Err(replies::BAD_CREDENTIALS);
+        };
+        let touched = self.shared.store.touch(&[account.id], clock::now()).await;
+        touched.map_err(|error| store_refusal(&error))?;
+        self.bind(account.id, account.address, true);
+        Ok(())
+    }
+
+    /// The account of a user name: an address, or its local part.
+    async fn find(&self, user: &str) -> Result<Option<Account>, StoreError> {
+        let domain = &self.settings.config.hostname;
+        let address = user.parse().ok().or_else(|| Some(Address::new(user.parse().ok()?, domain.clone())));
+        let Some(address) = address else { return Ok(None) };
+        match self.shared.store.mailbox(&address).await? {
+            Some(mailbox) => self.shared.store.account(mailbox.account).await,
+            None => Ok(None),
+        }
+    }
+}
+
+/// Compares with every token, in a time that does not tell how much of one is right.
+fn is_one_of(token: &str, tokens: &[String]) -> bool {
+    let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let shown = digest(token);
+    tokens.iter().fold(false, |found, known| found | (digest(known).as_ref() == shown.as_ref()))
+}
+
+fn new_password() -> Result<(String, Verifier), ring::error::Unspecified> {
+    let password = password::generate()?;
+    let salt: [u8; scram::SALT_OCTETS] = password::random()?;
+    let verifier = Verifier::derive(&password, &salt, scram::ITERATIONS);
+    Ok((password, verifier))
+}
+
+/// Runs a derivation of keys, which takes a millisecond or more, where no other session waits for it.
+async fn off_the_runtime<T: Send + 'static>(
+    derive: impl FnOnce() -> Result<T, ring::error::Unspecified> + Send + 'static,
+) -> Result<T, Reply> {
+    match task::spawn_blocking(derive).await {
+        Ok(Ok(derived)) => Ok(derived),
+        Ok(Err(_)) | Err(_) => {
+            tracing::error!("cannot derive a key: no randomness to be had");
+            Err(replies::STORE_FAILED)
+        }
+    }
+}
+
+/// Sees to it that there is a postmaster (RFC 5321 §4.5.1). Its password is known to nobody.
+pub(crate) async fn keep_postmaster<S: Store>(store: &S, domain: &Domain) -> Result<(), StoreError> {
+    let address = Address::postmaster(domain);
+    if store.mailbox(&address).await?.is_some() {
+        return Ok(());
+    }
+    let (_, verifier) = new_password().map_err(|error| StoreError::TryAgain(error.to_string().into()))?;
+    match store.register(&address, Some(&verifier), clock::now()).await {
+        Ok(_) | Err(RegisterError::Taken) => Ok(()),
+        Err(RegisterError::Store(error)) => Err(error),
+    }
+}

@@ -1,0 +1,94 @@
+//! A maildrop on its way to its reader, and out of the mailbox once the reader has it.
+
+use std::time::Duration;
+
+use proto::smtp::server::Block;
+use proto::smtp::{Reply, replies};
+use store::{AccountId, Arrivals, EntryId, Maildrop, Reader, Store};
+use tokio::time::Instant;
+
+use super::{Client, store_refusal};
+
+/// What is being handed over.
+pub(super) struct Handover<R> {
+    /// Whose it is, and what; in the order in which it goes out.
+    maildrop: Option<(AccountId, Vec<EntryId>)>,
+    /// How many of them have been opened.
+    opened: usize,
+    reader: Option<R>,
+}
+
+impl<R> Default for Handover<R> {
+    fn default() -> Self {
+        Self { maildrop: None, opened: 0, reader: None }
+    }
+}
+
+/// A mailbox that is waited on.
+pub(crate) struct Waiting {
+    pub(crate) arrivals: Arrivals,
+    pub(crate) until: Instant,
+}
+
+impl<S: Store> Client<S> {
+    /// Takes stock of the client's mailbox. How many messages are there; and if none is and the client wants to wait, how.
+    pub(crate) async fn open_maildrop(&mut self, wait: Duration) -> Result<(usize, Option<Waiting>), Reply> {
+        let account = self.identity().ok_or(replies::REGISTER_FIRST)?.account;
+        // Before the look: what comes in between the two must wake the waiting.
+        let arrivals = (!wait.is_zero()).then(|| self.shared.store.arrivals(account));
+        let count = self.snapshot(account).await?;
+        let waiting =
+            arrivals.filter(|_| count == 0).map(|arrivals| Waiting { arrivals, until: Instant::now() + wait });
+        Ok((count, waiting))
+    }
+
+    /// Takes stock again.
+    pub(crate) async fn look_again(&mut self) -> Result<usize, Reply> {
+        let account = self.identity().ok_or(replies::REGISTER_FIRST)?.account;
+        self.snapshot(account).await
+    }
+
+    async fn snapshot(&mut self, account: AccountId) -> Result<usize, Reply> {
+        let Maildrop { entries } = self.shared.store.maildrop(account).await.map_err(|error| store_refusal(&error))?;
+        let entries: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+        let count = entries.len();
+        self.handover = Handover { maildrop: Some((account, entries)), opened: 0, reader: None };
+        Ok(count)
+    }
+
+    /// Opens the next message. `None`: it can't be had.
+    pub(crate) async fn next_message(&mut self) -> Option<Block> {
+        let (account, entries) = self.handover.maildrop.as_ref()?;
+        let entry = *entries.get(self.handover.opened)?;
+        match self.shared.store.open(*account, entry).await {
+            Ok(Some((message, reader))) => {
+                self.handover.opened += 1;
+                self.handover.reader = Some(reader);
+                Some(Block { from: message.reverse_path, to: message.recipient })
+            }
+            Ok(None) => {
+                tracing::info!("a message went while its mailbox was read: another session has it");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot open a message");
+                None
+            }
+        }
+    }
+
+    /// The next octets of the message; `Ok(None)` at its end.
+    pub(crate) async fn next_chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + use<S>>, ()> {
+        let reader = self.handover.reader.as_mut().ok_or(())?;
+        reader.next().await.map_err(|error| tracing::error!(%error, "cannot read a message"))
+    }
+
+    /// The reader has shown that it has all of them.
+    pub(crate) async fn flush(&mut self) {
+        let Some((account, entries)) = std::mem::take(&mut self.handover).maildrop else { return };
+        match self.shared.store.flush(account, &entries).await {
+            Ok(()) => tracing::info!(messages = entries.len(), "flushed"),
+            Err(error) => tracing::error!(%error, "cannot flush what was handed over: it will come again"),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Who may send, and to whom; and a message on its way into the store.
+
+use proto::smtp::server::{Envelope, Hello, Mail};
+use proto::smtp::{Reply, replies};
+use proto::{Address, Domain, ForwardPath};
+use store::{Body, NewMessage, Recipient, Store};
+
+use super::{Client, store_refusal};
+use crate::clock;
+
+/// The body of the message that is coming in.
+#[derive(Default)]
+pub(super) enum Incoming<B> {
+    #[default]
+    None,
+    Open(B),
+    /// The store could not take all of it.
+    Failed(Reply),
+}
+
+impl<S: Store> Client<S> {
+    /// May mail come from there? An account sends as itself; a peer without one only from outside, and only where mail from
+    /// outside is taken.
+    pub(crate) fn may_send(&self, mail: &Mail) -> Result<(), Reply> {
+        let sender = mail.reverse_path.address();
+        match self.identity() {
+            Some(identity) if sender.is_some_and(|sender| sender.key() == identity.address.key()) => Ok(()),
+            Some(_) => Err(replies::NOT_YOUR_ADDRESS),
+            None if !self.listen.from_outside => Err(replies::REGISTER_FIRST),
+            None if sender.is_some_and(|sender| sender.domain() == self.domain()) => Err(replies::REGISTER_FIRST),
+            None => Ok(()),
+        }
+    }
+
+    /// May it go there? To our own users, and to nobody else.
+    pub(crate) async fn may_receive(
+        &self,
+        forward_path: &ForwardPath,
+        octets: Option<u64>,
+    ) -> Result<Recipient, Reply> {
+        let address = match forward_path {
+            ForwardPath::Address(address) if address.domain() == self.domain() => address.clone(),
+            ForwardPath::Address(_) => return Err(replies::RELAYING_DENIED),
+            ForwardPath::Postmaster => Address::postmaster(self.domain()),
+        };
+        match self.shared.store.mailbox(&address).await {
+            Ok(Some(mailbox)) => {
+                let room = self.settings.config.limits.mailbox_size.as_u64().saturating_sub(mailbox.octets);
+                let fits = room > octets.unwrap_or(0);
+                if fits { Ok(Recipient { account: mailbox.account, address }) } else { Err(replies::MAILBOX_FULL) }
+            }
+            Ok(None) => Err(replies::NO_SUCH_USER),
+            Err(error) => Err(store_refusal(&error)),
+        }
+    }
+
+    fn domain(&self) -> &Domain {
+        &self.settings.config.hostname
+    }
+
+    /// A message's data may come; that of an earlier one is of no use any more.
+    pub(crate) fn begin_data(&mut self) {
+        self.incoming = Incoming::Open(self.shared.store.body());
+    }
+
+    /// Takes octets of the message. What goes wrong is said when its end has come.
+    pub(crate) async fn take(&mut self, octets: &[u8]) {
+        if let Incoming::Open(body) = &mut self.incoming
+            && let Err(error) = body.write(octets).await
+        {
+            self.incoming = Incoming::Failed(store_refusal(&error));
+        }
+    }
+
+    /// The message will be refused.
+    pub(crate) fn abandon(&mut self) {
+        self.incoming = Incoming::None;
+    }
+
+    /// Keeps the message for good and for all recipients, or says why not.
+    pub(crate) async fn commit(&mut self, envelope: Envelope<Recipient>, hello: &Hello) -> Result<(), Reply> {
+        let body = match std::mem::take(&mut self.incoming) {
+            Incoming::Open(body) => body,
+            Incoming::Failed(reply) => return Err(reply),
+            Incoming::None => return Err(replies::STORE_FAILED),
+        };
+        let Envelope { reverse_path, recipients, utf8, .. } = envelope;
+        let (id, octets, now) = (self.shared.trace_id(), body.octets(), clock::now());
+        let recipients = each_account_once(recipients);
+        let trace = self.trace(hello, utf8, &id, now);
+        let (count, from) = (recipients.len(), reverse_path.to_string());
+        let message = NewMessage { reverse_path, recipients, trace, received_at: now };
+        match self.shared.store.deliver(message, body).await {
+            Ok(_) => {
+                tracing::info!(id, from, recipients = count, octets, "accepted");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(id, from, recipients = count, octets, "not accepted");
+                Err(store_refusal(&error))
+            }
+        }
+    }
+
+    /// The Received line (RFC 5321 §4.4), with the protocol by RFC 3848 and RFC 6531 §3.7.3.
+    fn trace(&self, hello: &Hello, utf8: bool, id: &str, now: store::Timestamp) -> String {
+        let authenticated = self.identity.as_ref().is_some_and(|identity| identity.authenticated);
+        let protocol = match (hello, utf8, authenticated) {
+            (_, true, true) => "UTF8SMTPA",
+            (_, true, false) => "UTF8SMTP",
+            (Hello::Ehlo(_), _, true) => "ESMTPA",
+            (Hello::Ehlo(_), _, false) => "ESMTP",
+            _ => "SMTP",
+        };
+        let name: Option<Domain> = hello.name().and_then(|name| name.parse().ok());
+        let name = name.as_ref().map_or("unknown", Domain::as_str);
+        let (peer, domain, date) = (address_literal(self.peer.ip()), self.domain(), clock::date_time(now));
+        format!("Received: from {name} ({peer})\r\n\tby {domain} with {protocol} id {id};\r\n\t{date}\r\n")
+    }
+}
+
+/// An account gets a message once, by whatever addresses it was named.
+fn each_account_once(recipients: Vec<Recipient>) -> Vec<Recipient> {
+    let mut seen = std::collections::HashSet::with_capacity(recipients.len());
+    recipients.into_iter().filter(|recipient| seen.insert(recipient.account)).collect()
+}
+
+/// RFC 5321 §4.1.3.
+fn address_literal(address: std::net::IpAddr) -> String {
+    match address.to_canonical() {
+        std::net::IpAddr::V4(address) => format!("[{address}]"),
+        std::net::IpAddr::V6(address) => format!("[IPv6:{address}]"),
+    }
+}

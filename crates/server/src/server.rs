@@ -1,0 +1,102 @@
+//! The server as a whole: bind, run, reload, stop.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use store::{Store, StoreError};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, Listen};
+use crate::policy::keep_postmaster;
+use crate::shared::Shared;
+use crate::{clock, housekeeping, listener};
+
+/// Why the server can't start.
+#[derive(Debug, Error)]
+pub enum BindError {
+    /// A listener's address can't be had.
+    #[error("cannot listen on {listen}: {source}")]
+    Listen {
+        /// Which listener.
+        listen: Listen,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The store does not work.
+    #[error("cannot prepare the store: {0}")]
+    Store(#[from] StoreError),
+}
+
+/// A server whose listeners are bound.
+pub struct Server<S> {
+    shared: Arc<Shared<S>>,
+    listeners: Vec<(Listen, TcpListener)>,
+}
+
+/// What can be told to a running server.
+pub struct Handle<S> {
+    shared: Arc<Shared<S>>,
+}
+
+impl<S: Store> Server<S> {
+    /// Binds all listeners, and ends the accounts that a server before this one left without a way to log in.
+    pub async fn bind(config: Config, store: S) -> Result<Self, BindError> {
+        let mut listeners = Vec::new();
+        for listen in &config.listen {
+            let listener = TcpListener::bind(listen.address)
+                .await
+                .map_err(|source| BindError::Listen { listen: listen.clone(), source })?;
+            listeners.push((listen.clone(), listener));
+        }
+        let ended = store.end_unclaimed(clock::after(clock::now(), config.registration.lease)).await?;
+        if ended > 0 {
+            tracing::info!(accounts = ended, "ended: their connections are gone and they have no password");
+        }
+        keep_postmaster(&store, &config.hostname).await?;
+        Ok(Self { shared: Arc::new(Shared::new(config, store)), listeners })
+    }
+
+    /// The listeners in the order of the configuration, with the addresses really bound.
+    pub fn addresses(&self) -> io::Result<Vec<(&Listen, SocketAddr)>> {
+        self.listeners.iter().map(|(listen, listener)| Ok((listen, listener.local_addr()?))).collect()
+    }
+
+    /// For telling it things while it runs.
+    pub fn handle(&self) -> Handle<S> {
+        Handle { shared: self.shared.clone() }
+    }
+
+    /// Serves until `shutdown` resolves. Then listeners close first, idle sessions are sent away, and those that are receiving a
+    /// message have until `timeouts.shutdown` to finish it.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let mut tasks = JoinSet::new();
+        for (listen, listener) in self.listeners {
+            tasks.spawn(listener::run(self.shared.clone(), listen, listener));
+        }
+        tasks.spawn(housekeeping::run(self.shared.clone()));
+        shutdown.await;
+        tracing::info!("stopping");
+        self.shared.stopping.send_replace(true);
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a listener's task failed");
+            }
+        }
+    }
+}
+
+impl<S: Store> Handle<S> {
+    /// New connections find this configuration. Hostname, data folder and listeners stay as they are: `false` if the new ones
+    /// differ, so that only a new start makes all of it true.
+    pub fn reload(&self, config: Config) -> bool {
+        let settings = self.shared.settings();
+        let Config { hostname, data, listen, .. } = settings.config.clone();
+        let same = hostname == config.hostname && data == config.data && listen == config.listen;
+        self.shared.reload(Config { hostname, data, listen, ..config });
+        same
+    }
+}

@@ -1,0 +1,42 @@
+//! XRETRIEVE WAIT: a client that waits for its mail, while its connection and the server go on.
+
+use std::io;
+use std::time::Duration;
+
+use proto::smtp::Reply;
+use proto::smtp::server::INPUT_OCTETS_MAX;
+use store::Store;
+use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::driver::{Connection, stops};
+use crate::policy::Client;
+
+/// Takes stock of the mailbox, and waits while it is empty. The second value is what the client sent meanwhile.
+pub(crate) async fn retrieve<S: Store, C: Connection>(
+    client: &mut Client<S>,
+    connection: &mut C,
+    stopping: &mut watch::Receiver<bool>,
+    wait: Duration,
+) -> io::Result<(Result<usize, Reply>, Vec<u8>)> {
+    let mut early = Vec::new();
+    let mut waiting = match client.open_maildrop(wait).await {
+        Ok((_, Some(waiting))) => waiting,
+        Ok((count, None)) => return Ok((Ok(count), early)),
+        Err(reply) => return Ok((Err(reply), early)),
+    };
+    loop {
+        // A client that has closed its end, and a server that stops, are told at once what there is.
+        let over = tokio::select! {
+            () = waiting.arrivals.wait() => false,
+            received = connection.read_buf(&mut early), if early.len() < INPUT_OCTETS_MAX => received? == 0,
+            () = sleep_until(waiting.until) => true,
+            () = stops(stopping) => true,
+        };
+        match client.look_again().await {
+            Ok(0) if !over && Instant::now() < waiting.until => {}
+            verdict => return Ok((verdict, early)),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! SQLite as this store uses it: how a connection is set up, when the write-ahead log is moved into the database, and
+//! what its errors mean. `docs/durability.md` gives the reasons.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+
+use super::spool::FileNumber;
+use crate::{AccountId, EntryId, MessageId, StoreError, Timestamp};
+
+/// Pages of write-ahead log (4 KiB each) from which on it is moved into the database: few enough that the pause is short,
+/// many enough that a page changed again and again is moved once.
+const CHECKPOINT_PAGES: i64 = 4096;
+/// A log that a big transaction has made longer than this is cut at its next start.
+const LOG_OCTETS_MAX: i64 = 64 << 20;
+/// Database pages that the writer keeps in memory, in KiB: the indexes of some million messages.
+const WRITER_CACHE_KIB: i64 = 32 << 10;
+/// Database pages that each reader keeps in memory, in KiB.
+const READER_CACHE_KIB: i64 = 4 << 10;
+/// Prepared statements that a connection keeps: more than there are.
+const STATEMENTS_MAX: usize = 64;
+
+/// Opens the connection that will write, once [`configure_writer`] has been called. Changes nothing yet.
+pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+/// Makes commits durable, and the writer fast.
+pub(super) fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // We move the log ourselves, after the callers have their answers, and hear of errors.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_OCTETS_MAX)?;
+    connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+/// Opens a connection that reads.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    Ok(connection)
+}
+
+/// Moves the whole log into the database and empties it. What an earlier run wrote but failed to sync may be in the
+/// kernel's memory alone; this writes and syncs it again, in the only place that is read from then on.
+pub(super) fn checkpoint_all(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
+/// Moves the log into the database once it is long enough. Readers and what is committed are not disturbed.
+pub(super) fn checkpoint_if_due(connection: &Connection) -> rusqlite::Result<()> {
+    let pages: i64 = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| row.get(1))?;
+    if pages < CHECKPOINT_PAGES {
+        return Ok(());
+    }
+    connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
+}
+
+/// A column that is kept as text of a type of ours.
+pub(super) fn parsed<T>(row: &Row<'_>, column: &str) -> rusqlite::Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let at = row.as_ref().column_index(column)?;
+    let text = row.get_ref(at)?.as_str()?;
+    text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
+}
+
+/// These are kept as the integers they are.
+macro_rules! integer_columns {
+    ($($name:ident),+) => {$(
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                self.0.to_sql()
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                value.as_i64().map(Self)
+            }
+        }
+    )+};
+}
+
+integer_columns!(AccountId, EntryId, FileNumber, MessageId, Timestamp);
+
+/// What a failed read means to its caller.
+pub(super) fn read_error(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::TryAgain(Box::new(error)),
+        _ => StoreError::Failed(Box::new(error)),
+    }
+}
+
+/// Whether the file is no database.
+pub(super) fn is_no_database(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
+}
+
+/// Whether there was no room.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+}

@@ -1,0 +1,169 @@
+//! What is done to messages and mailboxes, in SQL.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::body::Stored;
+use super::database::parsed;
+use super::spool::FileNumber;
+use super::writer::Group;
+use crate::{AccountId, EntryId, Maildrop, MaildropEntry, MessageId, NewMessage, StoredMessage, Timestamp};
+
+/// A message and its bytes, as they go into the tables.
+pub(super) struct Delivery {
+    reverse_path: String,
+    trace: String,
+    received_at: Timestamp,
+    recipients: Vec<(AccountId, String)>,
+    octets: u64,
+    body: Stored,
+}
+
+impl Delivery {
+    pub(super) fn new(message: NewMessage, octets: u64, body: Stored) -> Self {
+        let NewMessage { reverse_path, recipients, trace, received_at } = message;
+        Self {
+            reverse_path: reverse_path.to_string(),
+            trace,
+            received_at,
+            recipients: recipients.into_iter().map(|to| (to.account, to.address.to_string())).collect(),
+            octets,
+            body,
+        }
+    }
+
+    /// Octets of the body that are in memory.
+    pub(super) fn octets_in_memory(&self) -> usize {
+        match &self.body {
+            Stored::Inline(bytes) => bytes.len(),
+            Stored::File(_) => 0,
+        }
+    }
+}
+
+/// Puts a message into the mailboxes of the recipients that are still there. If there are none it is gone at once.
+pub(super) fn deliver(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Result<MessageId> {
+    let message = insert_message(group, &delivery)?;
+    let mut is_kept = false;
+    for (account, recipient) in &delivery.recipients {
+        let is_there = group
+            .prepare_cached("UPDATE account SET octets = octets + ?2 WHERE id = ?1 AND held_until IS NULL")?
+            .execute(params![account, delivery.octets])?;
+        if is_there == 1 {
+            group
+                .prepare_cached("INSERT INTO entry (account, message, recipient, octets) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![account, message, recipient, delivery.octets])?;
+            group.arrived(*account);
+            is_kept = true;
+        }
+    }
+    match delivery.body {
+        _ if !is_kept => delete_if_unused(group, message)?,
+        Stored::File(file) => file.keep(),
+        Stored::Inline(_) => {}
+    }
+    Ok(message)
+}
+
+fn insert_message(group: &Group<'_>, delivery: &Delivery) -> rusqlite::Result<MessageId> {
+    let Delivery { reverse_path, trace, received_at, octets, body, .. } = delivery;
+    let (file, body) = match body {
+        Stored::Inline(bytes) => (None, Some(bytes)),
+        Stored::File(file) => (Some(file.number()), None),
+    };
+    group
+        .prepare_cached(
+            "INSERT INTO message (reverse_path, trace, received_at, octets, file, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .insert(params![reverse_path, trace, received_at, octets, file, body])
+        .map(MessageId)
+}
+
+/// A mailbox's entries, oldest first.
+pub(super) fn maildrop(connection: &Connection, account: AccountId) -> rusqlite::Result<Maildrop> {
+    let mut entries =
+        connection.prepare_cached("SELECT message, octets FROM entry WHERE account = ?1 ORDER BY message")?;
+    let entries = entries.query_map([account], |row| Ok(MaildropEntry { id: row.get(0)?, octets: row.get(1)? }))?;
+    Ok(Maildrop { entries: entries.collect::<rusqlite::Result<_>>()? })
+}
+
+/// Where a stored message's bytes are.
+pub(super) enum Location {
+    Inline(Vec<u8>),
+    File(FileNumber),
+}
+
+/// A message of this account's mailbox.
+pub(super) fn find(
+    connection: &Connection,
+    account: AccountId,
+    entry: EntryId,
+) -> rusqlite::Result<Option<(StoredMessage, Location)>> {
+    connection
+        .prepare_cached(
+            "SELECT reverse_path, recipient, trace, message.octets AS octets, file, body
+             FROM entry JOIN message ON message.id = entry.message
+             WHERE entry.account = ?1 AND entry.message = ?2",
+        )?
+        .query_row(params![account, entry], to_stored_message)
+        .optional()
+}
+
+fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<(StoredMessage, Location)> {
+    let message = StoredMessage {
+        reverse_path: parsed(row, "reverse_path")?,
+        recipient: parsed(row, "recipient")?,
+        trace: row.get("trace")?,
+        octets: row.get("octets")?,
+    };
+    let location = match row.get("file")? {
+        Some(file) => Location::File(file),
+        None => Location::Inline(row.get("body")?),
+    };
+    Ok((message, location))
+}
+
+/// Removes entries of this account, and the messages that were in no other mailbox.
+pub(super) fn flush(group: &mut Group<'_>, account: AccountId, entries: &[EntryId]) -> rusqlite::Result<()> {
+    let mut octets = 0;
+    for entry in entries {
+        let removed: Option<u64> = group
+            .prepare_cached("DELETE FROM entry WHERE account = ?1 AND message = ?2 RETURNING octets")?
+            .query_row(params![account, entry], |row| row.get(0))
+            .optional()?;
+        if let Some(removed) = removed {
+            octets += removed;
+            delete_if_unused(group, MessageId(entry.0))?;
+        }
+    }
+    group
+        .prepare_cached("UPDATE account SET octets = octets - ?2 WHERE id = ?1")?
+        .execute(params![account, octets])
+        .map(drop)
+}
+
+/// Removes all entries of an account, and the messages that were in no other mailbox.
+pub(super) fn delete_all(group: &mut Group<'_>, account: AccountId) -> rusqlite::Result<()> {
+    let removed: Vec<MessageId> = group
+        .prepare_cached("DELETE FROM entry WHERE account = ?1 RETURNING message")?
+        .query_map([account], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    removed.into_iter().try_for_each(|message| delete_if_unused(group, message))
+}
+
+fn delete_if_unused(group: &mut Group<'_>, message: MessageId) -> rusqlite::Result<()> {
+    let file: Option<Option<FileNumber>> = group
+        .prepare_cached(
+            "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE message = ?1) RETURNING file",
+        )?
+        .query_row([message], |row| row.get(0))
+        .optional()?;
+    if let Some(file) = file.flatten() {
+        group.unlink(file);
+    }
+    Ok(())
+}
+
+/// Whether a message has its bytes in this file.
+pub(super) fn names(connection: &Connection, file: FileNumber) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM message WHERE file = ?1")?.exists([file])
+}

@@ -1,0 +1,85 @@
+//! Opening a store: the folders, the lock, the database brought up to date, and what a crash has left behind swept away.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::folder::{self, Lock};
+use super::health::Health;
+use super::readers::Readers;
+use super::spool::Spool;
+use super::writer::Writer;
+use super::{Embedded, database, schema};
+use crate::arrivals::Bells;
+
+const LOCK: &str = "lock";
+const DATABASE: &str = "mail.db";
+const BODIES: &str = "bodies";
+
+/// Why a store was not opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Somebody has it open.
+    #[error("the store is in use by another process")]
+    InUse,
+    /// There is a database, but not of this program.
+    #[error("its {DATABASE} is not a mail store")]
+    NotOurs,
+    /// It was written by a later version of this program.
+    #[error("the store is of version {found}, this program knows versions up to {known}")]
+    Newer {
+        /// The store's version.
+        found: usize,
+        /// The latest version that is understood.
+        known: usize,
+    },
+    /// A file or folder can't be made, read or locked.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// The database can't be used.
+    #[error("{DATABASE}: {0}")]
+    Database(#[from] rusqlite::Error),
+}
+
+impl OpenError {
+    pub(super) fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error }
+    }
+}
+
+impl Embedded {
+    /// Opens the store in this folder, which is made unless it is there, and keeps everybody else out of it until it and
+    /// all its bodies are dropped. Blocks; after a crash for as long as it takes to look through the folder of bodies.
+    ///
+    /// Its methods must be called within a tokio runtime.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let bodies = dir.join(BODIES);
+        folder::create(&bodies).map_err(|error| OpenError::io(&bodies, error))?;
+        let lock = Lock::take(&dir.join(LOCK))?;
+
+        let path = dir.join(DATABASE);
+        folder::private_file().create(true).truncate(false).open(&path).map_err(|error| OpenError::io(&path, error))?;
+        let mut connection = database::open_writer(&path)?;
+        let steps_taken = schema::check(&connection)?;
+        database::configure_writer(&connection)?;
+        schema::migrate(&mut connection, steps_taken)?;
+        database::checkpoint_all(&connection)?;
+        folder::sync(dir).map_err(|error| OpenError::io(dir, error))?;
+
+        let health = Arc::new(Health::default());
+        let spool = Arc::new(Spool::open(bodies, lock, Arc::clone(&health), &connection)?);
+        let readers = Arc::new(Readers::open(&path)?);
+        let bells = Bells::default();
+        let writer = Writer::start(connection, Arc::clone(&spool), bells.clone(), health);
+        let writer = writer.map_err(|error| OpenError::io(dir, error))?;
+        Ok(Self { readers, writer, spool, bells })
+    }
+}

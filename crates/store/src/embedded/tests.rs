@@ -1,0 +1,72 @@
+//! Failures that are made from within. Those that can be made from without are in the crate's `tests` folder.
+
+use proto::ReversePath;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{Body, Recipient};
+
+const NOW: Timestamp = Timestamp(0);
+
+async fn register(store: &Embedded, text: &str) -> AccountId {
+    store.register(&text.parse().unwrap(), None, NOW).await.unwrap()
+}
+
+async fn deliver(store: &Embedded, account: AccountId, octets: usize) -> Result<MessageId, StoreError> {
+    let recipient = Recipient { account, address: "alice@example.org".parse().unwrap() };
+    let message = NewMessage {
+        reverse_path: ReversePath::Null,
+        recipients: vec![recipient],
+        trace: String::new(),
+        received_at: NOW,
+    };
+    let mut body = store.body();
+    body.write(&vec![b'x'; octets]).await?;
+    store.deliver(message, body).await
+}
+
+#[tokio::test]
+async fn a_full_database_fails_the_group_and_poisons() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let alice = register(&store, "alice@example.org").await;
+    deliver(&store, alice, 1000).await.unwrap();
+    let cap = |group: &mut writer::Group<'_>| {
+        let pages: i64 = group.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        group.pragma_update_and_check(None, "max_page_count", pages + 1, |_| Ok(()))
+    };
+    store.writer.run(0, cap).await.unwrap();
+
+    // The first job keeps the group open until the others are queued.
+    let (open, gate) = std::sync::mpsc::channel();
+    let first = store.writer.run(0, move |_| Ok(gate.recv()));
+    let address = "bob@example.org".parse().unwrap();
+    let second = store.register(&address, None, NOW);
+    let third = deliver(&store, alice, 60_000);
+    let (first, second, third, ()) = tokio::join!(first, second, third, async { open.send(()).unwrap() });
+    assert!(matches!(first, Err(StoreError::Full)), "{first:?}");
+    assert!(matches!(second, Err(RegisterError::Store(StoreError::Full))), "{second:?}");
+    assert!(matches!(third, Err(StoreError::Full)), "{third:?}");
+
+    let later = deliver(&store, alice, 1).await;
+    assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
+    assert_eq!(store.maildrop(alice).await.unwrap().entries.len(), 1);
+    assert_eq!(store.mailbox(&address).await.unwrap(), None);
+    drop(store);
+
+    let store = Embedded::open(dir.path()).unwrap();
+    assert_eq!(store.maildrop(alice).await.unwrap().entries.len(), 1);
+    deliver(&store, alice, 60_000).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_of_the_writer_leaves_nobody_waiting() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let alice = register(&store, "alice@example.org").await;
+    let panicked = store.writer.run(0, |_| -> rusqlite::Result<()> { panic!("on purpose") }).await;
+    assert!(matches!(panicked, Err(StoreError::Unknown(_))), "{panicked:?}");
+    let later = deliver(&store, alice, 1).await;
+    assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
+    assert!(store.account(alice).await.unwrap().is_some());
+}

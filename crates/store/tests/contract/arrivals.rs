@@ -1,0 +1,52 @@
+//! Waking those who wait.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use store::{Arrivals, Store};
+use tokio::time::timeout;
+
+use crate::common::{deliver, entries, register};
+
+/// Only a lost wake-up takes that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn no_arrival_is_missed(store: &impl Store) {
+    const MESSAGES: usize = 200;
+    let alice = register(store, "alice@example.org").await;
+    let sender = async {
+        for _ in 0..MESSAGES {
+            deliver(store, &[alice], b"hello").await;
+        }
+    };
+    let reader = async {
+        let mut arrivals = store.arrivals(alice);
+        let mut seen = 0;
+        while seen < MESSAGES {
+            let there = entries(store, alice).await;
+            if there.is_empty() {
+                arrivals.wait().await;
+            }
+            store.flush(alice, &there).await.unwrap();
+            seen += there.len();
+        }
+    };
+    timeout(PATIENCE, async { tokio::join!(sender, reader) }).await.unwrap();
+}
+
+pub(crate) async fn only_own_mail_wakes(store: &impl Store) {
+    let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
+    deliver(store, &[alice], b"earlier").await;
+    let mut arrivals = store.arrivals(alice);
+    deliver(store, &[bob], b"to another").await;
+    assert!(!has_come(&mut arrivals));
+    deliver(store, &[bob, alice], b"to both").await;
+    timeout(PATIENCE, arrivals.wait()).await.unwrap();
+    assert!(!has_come(&mut arrivals));
+}
+
+fn has_come(arrivals: &mut Arrivals) -> bool {
+    pin!(arrivals.wait()).poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+}

@@ -1,0 +1,171 @@
+//! The embedded engine: the contract, and what is its own: the folder, the lock, the files of big bodies, reopening.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use store::embedded::{Embedded, INLINE_OCTETS_MAX, OpenError};
+use store::{Body, Store};
+use tempfile::TempDir;
+
+mod common;
+mod contract;
+
+use common::{NOW, address, contents, deliver, entries, later, noise, register, verifier};
+
+contract::suite!(fresh);
+
+fn fresh() -> (Embedded, TempDir) {
+    let dir = TempDir::new().unwrap();
+    (Embedded::open(&dir.path().join("a/store")).unwrap(), dir)
+}
+
+/// The names of the bodies' files.
+fn files(dir: &Path) -> Vec<String> {
+    let name = |file: fs::DirEntry| file.file_name().into_string().unwrap();
+    fs::read_dir(dir.join("bodies")).unwrap().map(|file| name(file.unwrap())).collect()
+}
+
+#[tokio::test]
+async fn everything_is_there_after_reopening() {
+    let dir = TempDir::new().unwrap();
+    let (small, big) = (noise(1, 1000), noise(2, 1_000_000));
+    let store = Embedded::open(dir.path()).unwrap();
+    let alice = register(&store, "alice@example.org").await;
+    let ended = register(&store, "7@example.org").await;
+    store.end_account(ended, later(60)).await.unwrap();
+    for bytes in [&small, &big] {
+        deliver(&store, &[alice], bytes).await;
+    }
+    let before = (store.account(alice).await.unwrap(), store.maildrop(alice).await.unwrap());
+    drop(store);
+
+    let store = Embedded::open(dir.path()).unwrap();
+    assert_eq!((store.account(alice).await.unwrap(), store.maildrop(alice).await.unwrap()), before);
+    assert!(contents(&store, alice).await == [small, big]);
+    assert!(store.register(&address("7@example.org"), None, later(59)).await.is_err());
+    let third = noise(3, 1_000_000);
+    deliver(&store, &[alice], &third).await;
+    assert!(contents(&store, alice).await[2] == third);
+}
+
+#[tokio::test]
+async fn a_big_body_has_one_file_until_its_last_entry_goes() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let (alice, bob) = (register(&store, "alice@example.org").await, register(&store, "bob@example.org").await);
+    deliver(&store, &[alice], &noise(1, INLINE_OCTETS_MAX)).await;
+    assert_eq!(files(dir.path()).len(), 0);
+    deliver(&store, &[alice, bob], &noise(1, INLINE_OCTETS_MAX + 1)).await;
+    deliver(&store, &[bob], &noise(1, INLINE_OCTETS_MAX + 1)).await;
+    assert_eq!(files(dir.path()).len(), 2);
+
+    store.flush(alice, &entries(&store, alice).await).await.unwrap();
+    settle(&store).await;
+    assert_eq!(files(dir.path()).len(), 2);
+    store.flush(bob, &entries(&store, bob).await[..1]).await.unwrap();
+    settle(&store).await;
+    assert_eq!(files(dir.path()).len(), 1);
+    store.end_account(bob, NOW).await.unwrap();
+    settle(&store).await;
+    assert_eq!(files(dir.path()).len(), 0);
+
+    // Nobody is there any more, so it is not kept.
+    deliver(&store, &[bob], &noise(1, INLINE_OCTETS_MAX + 1)).await;
+    assert_eq!(files(dir.path()).len(), 0);
+}
+
+/// Files are deleted after the answer, but before the next group.
+async fn settle(store: &Embedded) {
+    store.touch(&[], NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_dropped_leaves_nothing() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let mut body = store.body();
+    body.write(&noise(1, 1_000_000)).await.unwrap();
+    assert_eq!(files(dir.path()).len(), 1);
+    drop(body);
+    assert_eq!(files(dir.path()).len(), 0);
+}
+
+#[tokio::test]
+async fn orphans_are_swept_at_opening() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let alice = register(&store, "alice@example.org").await;
+    let bytes = noise(1, 1_000_000);
+    deliver(&store, &[alice], &bytes).await;
+    drop(store);
+    let kept = files(dir.path());
+    for orphan in ["777", "0"] {
+        fs::write(dir.path().join("bodies").join(orphan), "torn").unwrap();
+    }
+    let store = Embedded::open(dir.path()).unwrap();
+    assert_eq!(files(dir.path()), kept);
+    deliver(&store, &[alice], &bytes).await;
+    assert!(contents(&store, alice).await == [bytes.clone(), bytes]);
+}
+
+#[tokio::test]
+async fn one_at_a_time() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    assert!(matches!(Embedded::open(dir.path()), Err(OpenError::InUse)));
+    // A body may still make or delete a file: it keeps the others out too.
+    let body = store.body();
+    drop(store);
+    assert!(matches!(Embedded::open(dir.path()), Err(OpenError::InUse)));
+    drop(body);
+    Embedded::open(dir.path()).unwrap();
+}
+
+#[tokio::test]
+async fn the_folder_is_private() {
+    let (_store, dir) = fresh();
+    let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
+    for folder in ["a", "a/store", "a/store/bodies"] {
+        assert_eq!(mode(folder), 0o700, "{folder}");
+    }
+    for file in ["a/store/lock", "a/store/mail.db", "a/store/mail.db-wal", "a/store/mail.db-shm"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_left_alone() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("mail.db");
+    let open = || Embedded::open(dir.path()).map(drop).unwrap_err();
+
+    fs::write(&path, "Dear diary, this is no database at all, but quite a long text nevertheless.".repeat(9)).unwrap();
+    assert!(matches!(open(), OpenError::NotOurs));
+    fs::remove_file(&path).unwrap();
+
+    let change = |sql: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    change("CREATE TABLE diary (day TEXT)");
+    assert!(matches!(open(), OpenError::NotOurs));
+    fs::remove_file(&path).unwrap();
+
+    drop(Embedded::open(dir.path()).unwrap());
+    change("PRAGMA user_version = 99");
+    let before = fs::read(&path).unwrap();
+    let error = open();
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
+    assert!(fs::read(&path).unwrap() == before);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_does_not_stop_the_job() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let (alice, verifier) = (address("alice@example.org"), verifier(1));
+    let mut call = Box::pin(store.register(&alice, Some(&verifier), NOW));
+    // Once polled it is queued.
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await.is_pending());
+    drop(call);
+    settle(&store).await;
+    assert!(store.mailbox(&alice).await.unwrap().is_some());
+}

@@ -1,0 +1,67 @@
+//! A write that fails, for real: the kernel lets this process write no file beyond a limit. Alone in its process, because
+//! the limit is the process's.
+
+use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use store::embedded::Embedded;
+use store::{Body, Store, StoreError};
+use tempfile::TempDir;
+use tokio::signal::unix::{SignalKind, signal};
+
+mod common;
+
+use common::{contents, deliver, entries, message, noise, register, try_deliver};
+
+/// What the kernel sends with the error; its default is to kill.
+const SIGXFSZ: i32 = 25;
+
+#[tokio::test]
+async fn after_a_failed_write_there_are_no_others_until_reopening() {
+    let _survive = signal(SignalKind::from_raw(SIGXFSZ)).unwrap();
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let alice = register(&store, "alice@example.org").await;
+    let acknowledged = [noise(1, 1000), noise(2, 100_000)];
+    for bytes in &acknowledged {
+        deliver(&store, &[alice], bytes).await;
+    }
+
+    // A big body that does not fit: that message fails and no other.
+    limit_files(Some(150_000));
+    let mut body = store.body();
+    let written = body.write(&noise(3, 400_000)).await;
+    assert!(matches!(written, Err(StoreError::Failed(_))), "{written:?}");
+    let broken = store.deliver(message(&[alice]), body).await;
+    assert!(matches!(broken, Err(StoreError::Failed(_))), "{broken:?}");
+    assert_eq!(fs::read_dir(dir.path().join("bodies")).unwrap().count(), 1);
+
+    // A commit that does not fit: it is not known what of it got to the disk.
+    let log = fs::metadata(dir.path().join("mail.db-wal")).unwrap().len();
+    limit_files(Some(log + 1000));
+    let committed = try_deliver(&store, &[alice], &noise(4, 50_000)).await;
+    assert!(matches!(committed, Err(StoreError::Unknown(_))), "{committed:?}");
+
+    // The disk is in order again, the store is not.
+    limit_files(None);
+    let later = try_deliver(&store, &[alice], b"later").await;
+    assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
+    let flushed = store.flush(alice, &entries(&store, alice).await).await;
+    assert!(matches!(flushed, Err(StoreError::Poisoned)), "{flushed:?}");
+    let spooled = store.body().write(&noise(5, 100_000)).await;
+    assert!(matches!(spooled, Err(StoreError::Poisoned)), "{spooled:?}");
+    assert!(contents(&store, alice).await == acknowledged);
+    drop(store);
+
+    let store = Embedded::open(dir.path()).unwrap();
+    deliver(&store, &[alice], b"after").await;
+    let after = contents(&store, alice).await;
+    assert!(after[..2] == acknowledged);
+    assert!(after[2..] == [b"after"] || after[2..] == [noise(4, 50_000), b"after".to_vec()]);
+}
+
+/// Lets this process write files up to so many octets.
+fn limit_files(octets: Option<u64>) {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: octets.or(maximum), maximum }).unwrap();
+}

@@ -1,0 +1,237 @@
+//! Dialogues as text files, and how they are run.
+//!
+//! ```text
+//! # A comment. Settings come first: where the listener stands, who the peer is, limits.
+//! strict
+//! limit: recipients=2
+//! S: 220 mymailserver ESMTP Service Ready
+//! C: HELO
+//! S: 250 OK
+//! ```
+//!
+//! With several clients, each line begins with the client's name: `A C: HELO`. Consecutive `C:` lines of one client are sent
+//! as one group. `typed` ends the lines with LF instead of CRLF, `whole` says that splitting a group
+//! would change its meaning, `C|` sends a line without its end, and `\r`, `\n`, `\0`,
+//! `\xNN`, `{x*100}` (repetition) are understood in what a client sends. In what the server says `{name}` stands for any word,
+//! and later for the same word. `S: <closed>` expects the end, `wait: SECONDS` lets time go by, `stop` stops the server.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A dialogue, ready to run.
+#[derive(Debug)]
+pub struct Dialogue {
+    /// The file it comes from.
+    pub path: PathBuf,
+    /// Whether the listener takes mail from other servers.
+    pub strict: bool,
+    /// Whether what a client says at once must arrive at once.
+    pub whole: bool,
+    /// Whether the peer can be overheard.
+    pub remote: bool,
+    /// Limits that differ from the default.
+    pub limits: HashMap<String, u64>,
+    /// What happens, in order.
+    pub events: Vec<Event>,
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// This client sends this, `{name}` still to be filled in.
+    Client(String, String),
+    /// The server says this line to this client.
+    Server(String, String),
+    /// The server closes this client's connection.
+    Closed(String),
+    /// Time goes by.
+    Wait(Duration),
+    /// The server is told to stop.
+    Stop,
+}
+
+/// Where a dialogue runs: connections that are made when a client's name is first used.
+pub trait Wire {
+    /// Sends octets as this client.
+    fn send(&mut self, client: &str, octets: &[u8]);
+    /// The next line from the server, without its CRLF; `None` if it has closed the connection. Panics when none comes.
+    fn receive(&mut self, client: &str) -> Option<String>;
+    /// Lets time go by.
+    fn wait(&mut self, time: Duration);
+    /// Tells the server to stop.
+    fn stop(&mut self);
+}
+
+impl Dialogue {
+    /// All dialogues of a folder, at least one.
+    pub fn all_in(folder: &Path) -> Vec<Self> {
+        let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+        paths.sort();
+        assert!(!paths.is_empty(), "{}: no dialogues", folder.display());
+        paths.iter().map(|path| Self::read(path)).collect()
+    }
+
+    /// Reads one file.
+    pub fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut dialogue = Self {
+            path: path.to_owned(),
+            strict: false,
+            whole: false,
+            remote: false,
+            limits: HashMap::new(),
+            events: Vec::new(),
+        };
+        let mut line_end = "\r\n";
+        for (number, line) in text.lines().enumerate() {
+            match line {
+                "" => {}
+                "strict" => dialogue.strict = true,
+                "whole" => dialogue.whole = true,
+                "remote" => dialogue.remote = true,
+                "typed" => line_end = "\n",
+                "stop" => dialogue.events.push(Event::Stop),
+                _ if line.starts_with('#') => {}
+                _ => {
+                    dialogue.line(line, line_end).unwrap_or_else(|| panic!("{}:{}: {line}", path.display(), number + 1))
+                }
+            }
+        }
+        dialogue
+    }
+
+    fn line(&mut self, line: &str, line_end: &str) -> Option<()> {
+        if let Some(limit) = line.strip_prefix("limit: ") {
+            let (name, value) = limit.split_once('=')?;
+            self.limits.insert(name.to_owned(), value.parse().ok()?);
+            return Some(());
+        }
+        if let Some(seconds) = line.strip_prefix("wait: ") {
+            self.events.push(Event::Wait(Duration::from_secs(seconds.parse().ok()?)));
+            return Some(());
+        }
+        let (client, said) = match line.split_once(' ')? {
+            ("S:" | "C:" | "C|", _) => ("", line),
+            (client, said) => (client, said),
+        };
+        let (who, text) = said.split_at_checked(2)?;
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        let client = client.to_owned();
+        match (who, text) {
+            ("S:", "<closed>") => self.events.push(Event::Closed(client)),
+            ("S:", text) => self.events.push(Event::Server(client, text.to_owned())),
+            ("C:", text) => self.say(client, &(unescape(text) + line_end)),
+            ("C|", text) => self.say(client, &unescape(text)),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Adds to what this client has just said, or begins anew.
+    fn say(&mut self, client: String, text: &str) {
+        match self.events.last_mut() {
+            Some(Event::Client(last, said)) if *last == client => said.push_str(text),
+            _ => self.events.push(Event::Client(client, text.to_owned())),
+        }
+    }
+
+    /// Whether it can run where time goes by at its own pace and stopping ends the server.
+    pub fn runs_in_real_time(&self) -> bool {
+        !self.events.iter().any(|event| matches!(event, Event::Wait(_) | Event::Stop))
+    }
+
+    /// Runs it; panics at the first line that differs, with what was said so far.
+    pub fn run(&self, wire: &mut impl Wire) {
+        let mut words: HashMap<String, String> = HashMap::new();
+        let mut said = String::new();
+        for event in &self.events {
+            match event {
+                Event::Client(client, text) => {
+                    let text = fill(text, &words);
+                    let _: std::fmt::Result = writeln!(said, "{client} C: {text:?}");
+                    wire.send(client, &unescape_octets(&text));
+                }
+                Event::Server(client, pattern) => {
+                    let line = wire.receive(client);
+                    let matches = line.as_deref().is_some_and(|line| matches(pattern, line, &mut words));
+                    assert!(matches, "{}\n{said}{client} S: {pattern}\nbut got: {line:?}", self.path.display());
+                    let _: std::fmt::Result = writeln!(said, "{client} S: {}", line.unwrap_or_default());
+                }
+                Event::Closed(client) => {
+                    let line = wire.receive(client);
+                    assert_eq!(line, None, "{}\n{said}{client} should be closed", self.path.display());
+                }
+                Event::Wait(time) => wire.wait(*time),
+                Event::Stop => wire.stop(),
+            }
+        }
+    }
+}
+
+/// Fills words in that the server has said.
+fn fill(text: &str, words: &HashMap<String, String>) -> String {
+    words.iter().fold(text.to_owned(), |text, (name, word)| text.replace(&format!("{{{name}}}"), word))
+}
+
+/// Compares, and learns new words.
+fn matches(pattern: &str, line: &str, words: &mut HashMap<String, String>) -> bool {
+    let pattern = fill(pattern, words);
+    let Some((before, rest)) = pattern.split_once('{') else { return pattern == line };
+    let Some((name, after)) = rest.split_once('}') else { return pattern == line };
+    let Some(line) = line.strip_prefix(before) else { return false };
+    let word = &line[..line.find([' ', '@']).unwrap_or(line.len())];
+    words.insert(name.to_owned(), word.to_owned());
+    !word.is_empty() && matches(after, &line[word.len()..], words)
+}
+
+/// Control characters and repetitions. Octets over 127 stay escaped as private characters until they are sent.
+fn unescape(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['\\', '{']) {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let (replacement, used) = unescape_one(rest).unwrap_or_else(|| (rest[..1].to_owned(), 1));
+        plain.push_str(&replacement);
+        rest = &rest[used..];
+    }
+    plain + rest
+}
+
+fn unescape_one(text: &str) -> Option<(String, usize)> {
+    if let Some(repetition) = text.strip_prefix('{') {
+        let (inner, _) = repetition.split_once('}')?;
+        let (what, times) = inner.rsplit_once('*')?;
+        return Some((unescape(what).repeat(times.parse().ok()?), inner.len() + 2));
+    }
+    let c = match text.get(1..2)? {
+        "r" => '\r',
+        "n" => '\n',
+        "0" => '\0',
+        "\\" => '\\',
+        "x" => {
+            let octet = u8::from_str_radix(text.get(2..4)?, 16).ok()?;
+            let c = if octet < 0x80 { octet.into() } else { char::from_u32(PRIVATE + u32::from(octet))? };
+            return Some((c.to_string(), 4));
+        }
+        _ => return None,
+    };
+    Some((c.to_string(), 2))
+}
+
+/// Where octets over 127 hide in a string: a private-use area.
+const PRIVATE: u32 = 0xE000;
+
+fn unescape_octets(text: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u32::from(c).checked_sub(PRIVATE).and_then(|octet| u8::try_from(octet).ok()) {
+            Some(octet) => octets.push(octet),
+            None => octets.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    octets
+}

@@ -1,0 +1,268 @@
+//! A server's world in memory: sessions, accounts and mailboxes, with answers as `docs/wire.md` wants them. Time goes by only when
+//! a dialogue says so.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::smtp::server::{Block, Config, Issued, Limits, Session, Step, Timeouts};
+use proto::smtp::{Reply, replies};
+use proto::{Address, Domain, ForwardPath, ReversePath};
+
+use crate::{Dialogue, Wire};
+
+/// Sessions in memory.
+pub struct World {
+    config: Arc<Config>,
+    secure: bool,
+    /// How many octets a session gets at once.
+    chunk_octets: usize,
+    now: Instant,
+    stopping: bool,
+    clients: HashMap<String, Client>,
+    mailboxes: Mailboxes,
+}
+
+#[derive(Default)]
+struct Mailboxes {
+    next_number: u32,
+    boxes: HashMap<String, Vec<Letter>>,
+    passwords: HashMap<String, String>,
+}
+
+#[derive(Clone)]
+struct Letter {
+    id: usize,
+    from: ReversePath,
+    to: Address,
+    text: Vec<u8>,
+}
+
+struct Client {
+    session: Session<Address>,
+    identity: Option<Address>,
+    /// What the client has sent and the session has not been given.
+    pending: VecDeque<u8>,
+    heard: VecDeque<u8>,
+    closed: bool,
+    content: Vec<u8>,
+    drop: Vec<Letter>,
+    /// How far the handing-over has come: messages, and whether the current one's text is out.
+    handed: usize,
+    text_is_out: bool,
+}
+
+impl World {
+    /// A world as a dialogue wants it.
+    pub fn new(dialogue: &Dialogue, chunk_octets: usize) -> Self {
+        let defaults = Limits::default();
+        let limit = |name: &str, default: u64| dialogue.limits.get(name).copied().unwrap_or(default);
+        let size = |name: &str, default: usize| usize::try_from(limit(name, default as u64)).expect("a small limit");
+        let limits = Limits {
+            command_octets: size("command_octets", defaults.command_octets),
+            message_octets: limit("message_size", defaults.message_octets),
+            recipients: size("recipients", defaults.recipients),
+            errors: size("errors_per_session", defaults.errors),
+            data_octets_per_second_min: limit("min_rate", defaults.data_octets_per_second_min),
+        };
+        let config = Config { hostname: hostname(), strict: dialogue.strict, limits, timeouts: Timeouts::default() };
+        Self {
+            config: Arc::new(config),
+            secure: !dialogue.remote,
+            chunk_octets,
+            now: Instant::now(),
+            stopping: false,
+            clients: HashMap::new(),
+            mailboxes: Mailboxes { next_number: 9, ..Mailboxes::default() },
+        }
+    }
+
+    fn client(&mut self, name: &str) -> &mut Client {
+        self.clients.entry(name.to_owned()).or_insert_with(|| Client {
+            session: Session::new(self.config.clone(), self.secure, self.now),
+            identity: None,
+            pending: VecDeque::new(),
+            heard: VecDeque::new(),
+            closed: false,
+            content: Vec::new(),
+            drop: Vec::new(),
+            handed: 0,
+            text_is_out: false,
+        })
+    }
+
+    fn run(&mut self, name: &str) -> &mut Client {
+        self.client(name);
+        let client = self.clients.get_mut(name).expect("just made");
+        if self.stopping {
+            client.session.stop();
+        }
+        client.run(&mut self.mailboxes, self.chunk_octets, self.now);
+        client
+    }
+}
+
+impl Wire for World {
+    fn send(&mut self, client: &str, octets: &[u8]) {
+        self.client(client).pending.extend(octets);
+        self.run(client);
+    }
+
+    fn receive(&mut self, client: &str) -> Option<String> {
+        let client = self.run(client);
+        match client.heard.iter().position(|octet| *octet == b'\n') {
+            Some(end) => {
+                let line: Vec<u8> = client.heard.drain(..=end).collect();
+                let text = line.strip_suffix(b"\r\n").expect("the server's lines end in CRLF");
+                Some(String::from_utf8(text.to_vec()).expect("the server speaks UTF-8"))
+            }
+            None if client.closed => None,
+            None => Some("(nothing)".to_owned()),
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        let names: Vec<String> = self.clients.keys().cloned().collect();
+        for name in names {
+            self.run(&name);
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+    }
+}
+
+impl Client {
+    fn run(&mut self, world: &mut Mailboxes, chunk_octets: usize, now: Instant) {
+        while !self.closed {
+            match self.session.next(now) {
+                Step::NeedInput | Step::Poll if !self.pending.is_empty() => {
+                    let octets = chunk_octets.min(self.pending.len());
+                    let chunk: Vec<u8> = self.pending.drain(..octets).collect();
+                    self.session.receive(&chunk);
+                }
+                Step::NeedInput => return,
+                Step::Poll => {}
+                Step::Send(octets) => self.heard.extend(octets),
+                Step::Close => self.closed = true,
+                Step::Register(ask) => {
+                    let verdict = world.register(ask.question.name.as_ref().map(|name| name.as_str()));
+                    self.identity = verdict.as_ref().ok().cloned();
+                    ask.answer(verdict);
+                }
+                Step::IssuePassword(ask) => match ask.question.verifier {
+                    Some(_) => ask.answer(Ok(Issued::Kept)),
+                    None => {
+                        let password = format!("secret-{}", world.passwords.len());
+                        world.passwords.insert(key(self.identity.as_ref()), password.clone());
+                        ask.answer(Ok(Issued::Password(password)));
+                    }
+                },
+                Step::Unregister(ask) => {
+                    world.boxes.remove(&key(self.identity.take().as_ref()));
+                    ask.answer(Ok(()));
+                }
+                Step::Authenticate(ask) => {
+                    let credentials = &ask.question.credentials;
+                    let user: Option<Address> = credentials.user.parse().ok();
+                    let right = world.passwords.get(&key(user.as_ref())) == Some(&credentials.password);
+                    if right {
+                        self.identity = user;
+                    }
+                    ask.answer(if right { Ok(()) } else { Err(replies::BAD_CREDENTIALS) });
+                }
+                Step::Mail(ask) => {
+                    let from = ask.question.reverse_path.address();
+                    let verdict = match &self.identity {
+                        None => Err(replies::REGISTER_FIRST),
+                        Some(own) if from.is_some_and(|from| from.key() == own.key()) => Ok(()),
+                        Some(_) => Err(replies::NOT_YOUR_ADDRESS),
+                    };
+                    ask.answer(verdict);
+                }
+                Step::Recipient(ask) => {
+                    let verdict = world.recipient(&ask.question.forward_path);
+                    ask.answer(verdict);
+                }
+                Step::BeginData(ask) => {
+                    self.content.clear();
+                    ask.answer(Ok(()), now);
+                }
+                Step::Content(octets) => self.content.extend_from_slice(octets),
+                Step::Abandon => self.content.clear(),
+                Step::Commit(envelope, ask) => {
+                    world.deliver(&envelope.reverse_path, &envelope.recipients, &self.content);
+                    ask.answer(Ok(()));
+                }
+                Step::Retrieve(ask) => {
+                    self.drop = world.boxes.get(&key(self.identity.as_ref())).cloned().unwrap_or_default();
+                    self.handed = 0;
+                    ask.answer(Ok(self.drop.len()));
+                }
+                Step::NextMessage(ask) => {
+                    let letter = &self.drop[self.handed];
+                    self.text_is_out = false;
+                    ask.answer(Some(Block { from: letter.from.clone(), to: letter.to.clone() }));
+                }
+                Step::NextChunk(ask) if !self.text_is_out => {
+                    self.text_is_out = true;
+                    ask.chunk(&self.drop[self.handed].text);
+                }
+                Step::NextChunk(ask) => {
+                    self.handed += 1;
+                    ask.end();
+                }
+                Step::Flush(ask) => {
+                    if let Some(letters) = world.boxes.get_mut(&key(self.identity.as_ref())) {
+                        letters.retain(|letter| self.drop.iter().all(|flushed| flushed.id != letter.id));
+                    }
+                    ask.done();
+                }
+            }
+        }
+    }
+}
+
+impl Mailboxes {
+    fn register(&mut self, name: Option<&str>) -> Result<Address, Reply> {
+        let address: Address = match name {
+            None => Address::numbered(self.next_number, &hostname()),
+            Some(name) if name.bytes().all(|b| b.is_ascii_digit()) => return Err(replies::NAME_NOT_ALLOWED),
+            Some(name) => format!("{name}@{}", hostname()).parse().map_err(|_| replies::NAME_NOT_ALLOWED)?,
+        };
+        if self.boxes.contains_key(&address.key()) {
+            return Err(replies::NAME_TAKEN);
+        }
+        self.next_number += 1;
+        self.boxes.insert(address.key(), Vec::new());
+        Ok(address)
+    }
+
+    fn recipient(&self, forward_path: &ForwardPath) -> Result<Address, Reply> {
+        let address = match forward_path {
+            ForwardPath::Postmaster => Address::postmaster(&hostname()),
+            ForwardPath::Address(address) if *address.domain() != hostname() => return Err(replies::RELAYING_DENIED),
+            ForwardPath::Address(address) => address.clone(),
+        };
+        let known = self.boxes.contains_key(&address.key()) || *forward_path == ForwardPath::Postmaster;
+        if known { Ok(address) } else { Err(replies::NO_SUCH_USER) }
+    }
+
+    fn deliver(&mut self, from: &ReversePath, recipients: &[Address], text: &[u8]) {
+        let id = self.boxes.values().flatten().map(|letter| letter.id + 1).max().unwrap_or(0);
+        for to in recipients {
+            let letter = Letter { id, from: from.clone(), to: to.clone(), text: text.to_owned() };
+            self.boxes.entry(to.key()).or_default().push(letter);
+        }
+    }
+}
+
+fn hostname() -> Domain {
+    "mymailserver".parse().expect("a domain")
+}
+
+fn key(address: Option<&Address>) -> String {
+    address.map(Address::key).unwrap_or_default()
+}
