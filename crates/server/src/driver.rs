@@ -1,15 +1,14 @@
 //! The one driver: pumps a session over a connection until either is at its end.
 
-use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use proto::smtp::server::{INPUT_OCTETS_MAX, Session, Step};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use store::{Recipient, Store};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
@@ -26,11 +25,23 @@ const DATA_OCTETS: usize = 32 << 10;
 pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {
     /// The socket's descriptor.
     fn descriptor(&self) -> BorrowedFd<'_>;
+
+    /// Reads what has arrived already: how many octets, 0 if there are none.
+    fn read_arrived(&mut self, octets: &mut [u8]) -> io::Result<usize>;
 }
 
 impl Connection for TcpStream {
     fn descriptor(&self) -> BorrowedFd<'_> {
         self.as_fd()
+    }
+
+    fn read_arrived(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        // The system is asked, not the runtime: that hears of new octets only when it next looks.
+        match recv(&*self, octets, RecvFlags::DONTWAIT) {
+            Ok((_, octets)) => Ok(octets),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -49,7 +60,7 @@ pub(crate) async fn run<S: Store, C: Connection>(
                     return Ok(());
                 }
             }
-            Step::Poll => poll(session, connection).await?,
+            Step::Poll => poll(session, connection)?,
             Step::Send(octets) => timeout(patience, connection.write_all(octets)).await??,
             Step::Close => return Ok(()),
 
@@ -137,20 +148,14 @@ pub(crate) async fn stops(stopping: &mut watch::Receiver<bool>) {
 }
 
 /// Takes what has arrived already.
-async fn poll<C: Connection>(session: &mut Session<Recipient>, connection: &mut C) -> io::Result<()> {
+fn poll<C: Connection>(session: &mut Session<Recipient>, connection: &mut C) -> io::Result<()> {
     let input = session.input();
+    let mut octets = [0; 1024];
     while input.len() < INPUT_OCTETS_MAX {
-        let mut octets = [0; 1024];
-        let mut buffer = ReadBuf::new(&mut octets);
-        let ready = poll_fn(|context| Poll::Ready(Pin::new(&mut *connection).poll_read(context, &mut buffer))).await;
-        match ready {
-            Poll::Ready(result) => result?,
-            Poll::Pending => break,
+        match connection.read_arrived(&mut octets)? {
+            0 => break,
+            arrived => input.extend_from_slice(&octets[..arrived]),
         }
-        if buffer.filled().is_empty() {
-            break;
-        }
-        input.extend_from_slice(buffer.filled());
     }
     Ok(())
 }

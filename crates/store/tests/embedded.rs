@@ -50,6 +50,23 @@ async fn everything_is_there_after_reopening() {
 }
 
 #[tokio::test]
+async fn opening_moves_the_log_into_the_database() {
+    let (dir, copy) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let store = Embedded::open(dir.path()).unwrap();
+    let alice = register(&store, "alice@example.org").await;
+    deliver(&store, &[alice], b"hello").await;
+    // What a crash at this moment would leave.
+    for file in ["mail.db", "mail.db-wal"] {
+        fs::copy(dir.path().join(file), copy.path().join(file)).unwrap();
+    }
+    let log_octets = || fs::metadata(copy.path().join("mail.db-wal")).unwrap().len();
+    assert_ne!(log_octets(), 0);
+    let store = Embedded::open(copy.path()).unwrap();
+    assert_eq!(log_octets(), 0);
+    assert_eq!(contents(&store, alice).await, [b"hello"]);
+}
+
+#[tokio::test]
 async fn a_big_body_has_one_file_until_its_last_entry_goes() {
     let dir = TempDir::new().unwrap();
     let store = Embedded::open(dir.path()).unwrap();

@@ -10,10 +10,10 @@
 //! ```
 //!
 //! With several clients, each line begins with the client's name: `A C: HELO`. Consecutive `C:` lines of one client are sent
-//! as one group. `typed` ends the lines with LF instead of CRLF, `whole` says that splitting a group
-//! would change its meaning, `C|` sends a line without its end, and `\r`, `\n`, `\0`,
-//! `\xNN`, `{x*100}` (repetition) are understood in what a client sends. In what the server says `{name}` stands for any word,
-//! and later for the same word. `S: <closed>` expects the end, `wait: SECONDS` lets time go by, `stop` stops the server.
+//! as one group. `typed` ends the lines with LF instead of CRLF, `whole` says that a group must arrive at once, `unhurried` that
+//! the server lets the client speak first. `C|` sends a line without its end, and `\r`, `\n`, `\0`, `\xNN`, `{x*100}`
+//! (repetition) are understood in what a client sends. In what the server says `{name}` stands for any word, and later for the
+//! same word. `S: <closed>` expects the end, `wait: SECONDS` lets time go by, `stop` stops the server.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -29,6 +29,8 @@ pub struct Dialogue {
     pub strict: bool,
     /// Whether what a client says at once must arrive at once.
     pub whole: bool,
+    /// Whether the client is faster than any real server's greeting.
+    pub unhurried: bool,
     /// Whether the peer can be overheard.
     pub remote: bool,
     /// Limits that differ from the default.
@@ -81,6 +83,7 @@ impl Dialogue {
             path: path.to_owned(),
             strict: false,
             whole: false,
+            unhurried: false,
             remote: false,
             limits: HashMap::new(),
             events: Vec::new(),
@@ -91,6 +94,7 @@ impl Dialogue {
                 "" => {}
                 "strict" => dialogue.strict = true,
                 "whole" => dialogue.whole = true,
+                "unhurried" => dialogue.unhurried = true,
                 "remote" => dialogue.remote = true,
                 "typed" => line_end = "\n",
                 "stop" => dialogue.events.push(Event::Stop),
@@ -140,7 +144,7 @@ impl Dialogue {
 
     /// Whether it can run where time goes by at its own pace and stopping ends the server.
     pub fn runs_in_real_time(&self) -> bool {
-        !self.events.iter().any(|event| matches!(event, Event::Wait(_) | Event::Stop))
+        !self.unhurried && !self.events.iter().any(|event| matches!(event, Event::Wait(_) | Event::Stop))
     }
 
     /// Runs it; panics at the first line that differs, with what was said so far.

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::ops::Deref;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -102,25 +103,24 @@ struct AfterCommit {
 struct WriterGone;
 
 /// Why a group failed: one cause, told to each of its callers.
+#[derive(Debug, Clone, Error)]
 enum GroupError {
+    #[error("before COMMIT: {0}")]
     BeforeCommit(Arc<rusqlite::Error>),
+    #[error("in COMMIT: {0}")]
     InCommit(Arc<rusqlite::Error>),
+    #[error("the writing thread panicked")]
+    Panicked,
 }
 
 impl GroupError {
-    fn cause(&self) -> &Arc<rusqlite::Error> {
-        match self {
-            Self::BeforeCommit(cause) | Self::InCommit(cause) => cause,
-        }
-    }
-
     fn to_store_error(&self) -> StoreError {
         match self {
             // Also from COMMIT this means not done: SQLite says it when a write failed, and what makes the transaction
             // count is written last.
-            _ if database::is_full(self.cause()) => StoreError::Full,
-            Self::BeforeCommit(cause) => StoreError::Failed(Box::new(Arc::clone(cause))),
-            Self::InCommit(cause) => StoreError::Unknown(Box::new(Arc::clone(cause))),
+            Self::BeforeCommit(cause) | Self::InCommit(cause) if database::is_full(cause) => StoreError::Full,
+            Self::BeforeCommit(_) => StoreError::Failed(Box::new(self.clone())),
+            Self::InCommit(_) | Self::Panicked => StoreError::Unknown(Box::new(self.clone())),
         }
     }
 }
@@ -151,7 +151,9 @@ impl Thread {
 
     fn write_group(&mut self, first: Box<dyn Job>) {
         let mut jobs = vec![first];
-        match self.commit_group(&mut jobs) {
+        // A panic rolls back like an error. The connection is whole, and nothing is written with it any more.
+        let commit = AssertUnwindSafe(|| self.commit_group(&mut jobs));
+        match panic::catch_unwind(commit).unwrap_or(Err(GroupError::Panicked)) {
             Ok(after) => {
                 self.bells.ring(after.arrived);
                 jobs.into_iter().for_each(|job| job.answer(Ok(())));
@@ -161,7 +163,7 @@ impl Thread {
                 }
             }
             Err(error) => {
-                self.health.poison(error.cause().as_ref());
+                self.health.poison(&error);
                 jobs.into_iter().for_each(|job| job.answer(Err(error.to_store_error())));
             }
         }
