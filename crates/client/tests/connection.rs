@@ -16,8 +16,8 @@ const PIPE_OCTETS: usize = 64;
 const HELLO: &str = "S: 220 ready\nC: EHLO [127.0.0.1]\nS: 250-m\nS: 250-PIPELINING\nS: 250-XREGISTER\nS: 250-XPASSWD\n\
                      S: 250-XRETRIEVE\nS: 250 AUTH PLAIN\n";
 
-/// A server that says (`S:`) and hears (`C:`) this, in this order, waits so many seconds (`W:`), and hangs up at the end.
-/// What came behind the script is returned.
+/// A server that says (`S:`) and hears (`C:`) this, in this order, waits so many seconds (`W:`), and falls silent at the end, or
+/// drops the connection (`X:`). What came behind the script is returned.
 fn serve(script: String) -> (DuplexStream, JoinHandle<String>) {
     let (near, far) = tokio::io::duplex(PIPE_OCTETS);
     let server = tokio::spawn(async move {
@@ -25,12 +25,18 @@ fn serve(script: String) -> (DuplexStream, JoinHandle<String>) {
         let mut reader = BufReader::new(reader);
         for line in script.lines() {
             match line.split_at(3) {
-                ("S: ", text) => writer.write_all(format!("{text}\r\n").as_bytes()).await.unwrap(),
+                ("S: ", text) => {
+                    // A client that has gone hears no more; what it did before is looked at below.
+                    if writer.write_all(format!("{text}\r\n").as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
                 ("C: ", text) => {
                     let mut heard = String::new();
                     reader.read_line(&mut heard).await.unwrap();
                     assert_eq!(heard, format!("{text}\r\n"));
                 }
+                ("X: ", _) => return String::new(),
                 ("W: ", seconds) => sleep(Duration::from_secs(seconds.parse().unwrap())).await,
                 _ => panic!("no line of a script: {line}"),
             }
@@ -171,16 +177,16 @@ async fn a_server_that_writes_before_it_reads_is_no_deadlock() {
 }
 
 #[tokio::test]
-async fn the_last_words_of_a_server_are_heard_while_it_does_not_listen() {
-    let script =
-        "C: MAIL FROM:<9@m>\nC: RCPT TO:<10@m>\nC: DATA\nS: 250 OK\nS: 250 OK\nS: 354 Go\nC: x\nS: 421 4.4.2 slow\n";
-    let (stream, server) = serve(format!("{HELLO}{script}"));
-    let mut connection = Connection::open(stream, ConnectOptions::default()).await.unwrap();
-    let sent = send(&mut connection, &"x\r\n".repeat(100_000)).await;
-    assert!(matches!(&sent, Err(Error::Closed(Some(reply))) if reply.code() == 421), "{sent:?}");
-    assert!(matches!(connection.noop().await, Err(Error::Closed(None))));
-    drop(connection);
-    server.await.unwrap();
+async fn the_last_words_of_a_server_are_heard() {
+    let envelope = "C: MAIL FROM:<9@m>\nC: RCPT TO:<10@m>\nC: DATA\nS: 250 OK\nS: 250 OK\nS: 354 Go\n";
+    for farewell in ["C: x\nS: 421 4.4.2 slow\n", "C: x\nS: 421 4.4.2 slow\nX: \n"] {
+        let (mut connection, server) = connect(&format!("{envelope}{farewell}")).await;
+        let sent = send(&mut connection, &"x\r\n".repeat(100_000)).await;
+        assert!(matches!(&sent, Err(Error::Closed(Some(reply))) if reply.code() == 421), "{sent:?}");
+        assert!(matches!(connection.noop().await, Err(Error::Closed(None))));
+        drop(connection);
+        server.await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -229,12 +235,29 @@ const TWO_MESSAGES: &str = "C: XRETRIEVE\nS: 250 2 messages\n\
 
 #[tokio::test]
 async fn nothing_is_confirmed_before_all_is_read() {
-    let (mut connection, server) = connect(TWO_MESSAGES).await;
+    for begun in 0..=2 {
+        let (mut connection, server) = connect(TWO_MESSAGES).await;
+        let mut retrieval = connection.retrieve(None).await.unwrap();
+        for _ in 0..begun {
+            retrieval.next().await.unwrap().unwrap();
+        }
+        assert!(matches!(retrieval.confirm().await, Err(Error::Unread)), "{begun}");
+        assert!(matches!(connection.quit().await, Err(Error::Closed(None))));
+        assert_eq!(server.await.unwrap(), "");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_read_of_a_message_is_skipped() {
+    let (mut connection, server) = connect(&format!("{TWO_MESSAGES}C: NOOP\nS: 250 OK\n")).await;
     let mut retrieval = connection.retrieve(None).await.unwrap();
-    retrieval.next().await.unwrap().unwrap();
-    assert_eq!(retrieval.next().await.unwrap().unwrap().from(), "11@m");
-    assert!(matches!(retrieval.confirm().await, Err(Error::Unread)));
-    assert!(matches!(connection.quit().await, Err(Error::Closed(None))));
+    assert_eq!(retrieval.next().await.unwrap().unwrap().from(), "10@m");
+    let mut second = retrieval.next().await.unwrap().unwrap();
+    assert_eq!(second.from(), "11@m");
+    assert_eq!(second.chunk().await.unwrap().unwrap(), "two\r\n");
+    assert!(retrieval.next().await.unwrap().is_none());
+    retrieval.confirm().await.unwrap();
+    drop(connection);
     assert_eq!(server.await.unwrap(), "");
 }
 

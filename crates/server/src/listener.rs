@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proto::smtp::{Reply, replies};
 use store::Store;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
@@ -20,6 +20,19 @@ use crate::shared::Shared;
 
 /// How long accepting pauses when the process is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections that may wait to be accepted; the system may allow fewer. With the usual 128 a thousand clients that come at once
+/// would wait in vain: the system forgets those that it has no room for, and an SMTP client waits for the server to speak.
+const BACKLOG: u32 = 4096;
+
+/// Listens.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that starts anew need not wait for the old one's connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Accepts until the server stops, then gives the sessions until `timeouts.shutdown` to finish.
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listener: TcpListener) {

@@ -47,8 +47,7 @@ impl<S: Store> Server<S> {
     pub async fn bind(config: Config, store: S) -> Result<Self, BindError> {
         let mut listeners = Vec::new();
         for listen in &config.listen {
-            let listener = TcpListener::bind(listen.address)
-                .await
+            let listener = listener::bind(listen.address)
                 .map_err(|source| BindError::Listen { listen: listen.clone(), source })?;
             listeners.push((listen.clone(), listener));
         }

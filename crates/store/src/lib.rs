@@ -41,7 +41,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<AccountId, RegisterError>> + Send;
 
     /// The least number from `from` on whose address is neither an account's nor held. By the time it is used it may be
-    /// taken: [`Store::register`] decides.
+    /// taken: [`Store::register`] decides. Fails if there is none.
     fn next_free_number(
         &self,
         domain: &Domain,
@@ -55,7 +55,7 @@ pub trait Store: Send + Sync + 'static {
     /// An account as it stands.
     fn account(&self, id: AccountId) -> impl Future<Output = Result<Option<Account>, StoreError>> + Send;
 
-    /// Sets what proves the account's password, replacing an earlier one.
+    /// Sets what proves the account's password, replacing an earlier one. Fails if the account has ended.
     fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Ends an account and deletes its mail. Its address is given to nobody before `held_until`. Idempotent.
@@ -68,8 +68,8 @@ pub trait Store: Send + Sync + 'static {
     /// Notes that these accounts were used now.
     fn touch(&self, ids: &[AccountId], now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Ends the accounts with a numbered address and a verifier that were last used before `idle_since`, and lets go of
-    /// addresses held until `now` or earlier.
+    /// Ends the accounts with a numbered address and a verifier that were last used before `idle_since`, whose
+    /// addresses are then free at once, and lets go of addresses held until `now` or earlier.
     fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 
     /// Room for a message's bytes. Dropped without delivery it leaves nothing behind.

@@ -55,7 +55,7 @@ pub struct Recipient {
 pub struct NewMessage {
     /// Where it comes from.
     pub reverse_path: ReversePath,
-    /// Where it goes: each account once, at least one.
+    /// Where it goes: at least one. An account named twice gets it once, under the first address.
     pub recipients: Vec<Recipient>,
     /// The trace lines (Received), each ended by CRLF, kept apart from the message as sent.
     pub trace: String,
@@ -97,6 +97,6 @@ pub struct StoredMessage {
 pub struct Swept {
     /// Accounts whose lease had run out.
     pub accounts: u64,
-    /// Addresses that are free again.
+    /// Addresses that are free again, those of the accounts among them.
     pub addresses: u64,
 }

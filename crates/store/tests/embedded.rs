@@ -1,5 +1,7 @@
 //! The embedded engine: the contract, and what is its own: the folder, the lock, the files of big bodies, reopening.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on must fail")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

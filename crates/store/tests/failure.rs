@@ -1,6 +1,8 @@
 //! A write that fails, for real: the kernel lets this process write no file beyond a limit. Alone in its process, because
 //! the limit is the process's.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on must fail")]
+
 use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

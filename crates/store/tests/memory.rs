@@ -1,5 +1,7 @@
 //! A big message never is in memory whole. Alone in its process, whose memory it measures.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on must fail")]
+
 use std::fs;
 
 use store::embedded::Embedded;

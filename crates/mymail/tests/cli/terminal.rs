@@ -4,10 +4,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::exit::*;
 use crate::typed::Home;
+
+/// How long a program may show nothing before it counts as stuck.
+const SILENCE_MAX: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
 
 /// A program at a terminal of its own.
 struct Terminal {
@@ -18,7 +22,7 @@ struct Terminal {
 
 impl Terminal {
     fn run(command: &mut Command) -> Self {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&ours).unwrap();
         unlockpt(&ours).unwrap();
         let name = ptsname(&ours, Vec::new()).unwrap();
@@ -56,6 +60,8 @@ impl Terminal {
 
     /// Whether something came before the program's end.
     fn read(&mut self) -> bool {
+        let mut ready = [PollFd::new(&self.keyboard_and_screen, PollFlags::IN)];
+        assert_eq!(poll(&mut ready, Some(&SILENCE_MAX)), Ok(1), "nothing more comes after\n{}", self.shown);
         let mut octets = [0; 4096];
         // A terminal whose program has ended fails to read.
         let count = self.keyboard_and_screen.read(&mut octets).unwrap_or(0);
@@ -102,6 +108,16 @@ fn a_person_has_a_session() {
     assert_eq!(terminal.end().1, 0);
     let history = fs::read_to_string(home.path("state/mymail/history")).unwrap();
     assert!(history.contains("register carol") && !history.contains("hello"), "{history}");
+}
+
+#[test]
+fn what_is_typed_ahead_is_not_lost() {
+    let (home, server) = Home::with_server();
+    let mut terminal = Terminal::run(&mut home.command(&["session", "--server", &server.address]));
+    terminal.expect("mymail> ");
+    terminal.type_line("register carol\rsend carol\rhi\rfirst\rsecond\r.\rretrieve\rquit");
+    terminal.expect("\r\n\r\nfirst\r\nsecond\r\n");
+    assert_eq!(terminal.end().1, 0);
 }
 
 #[test]

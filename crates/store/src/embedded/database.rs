@@ -18,7 +18,7 @@ const LOG_OCTETS_MAX: i64 = 64 << 20;
 /// Database pages that the writer keeps in memory, in KiB: the indexes of some million messages.
 const WRITER_CACHE_KIB: i64 = 32 << 10;
 /// Database pages that each reader keeps in memory, in KiB.
-const READER_CACHE_KIB: i64 = 4 << 10;
+const READER_CACHE_KIB: i64 = 2 << 10;
 /// Prepared statements that a connection keeps: more than there are.
 const STATEMENTS_MAX: usize = 64;
 
@@ -95,7 +95,9 @@ integer_columns!(AccountId, EntryId, FileNumber, MessageId, Timestamp);
 /// What a failed read means to its caller.
 pub(super) fn read_error(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::TryAgain(Box::new(error)),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
+            StoreError::TryAgain(Box::new(error))
+        }
         _ => StoreError::Failed(Box::new(error)),
     }
 }

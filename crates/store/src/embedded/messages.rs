@@ -45,13 +45,7 @@ pub(super) fn deliver(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Re
     let message = insert_message(group, &delivery)?;
     let mut is_kept = false;
     for (account, recipient) in &delivery.recipients {
-        let is_there = group
-            .prepare_cached("UPDATE account SET octets = octets + ?2 WHERE id = ?1 AND held_until IS NULL")?
-            .execute(params![account, delivery.octets])?;
-        if is_there == 1 {
-            group
-                .prepare_cached("INSERT INTO entry (account, message, recipient, octets) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![account, message, recipient, delivery.octets])?;
+        if insert_entry(group, *account, message, recipient, delivery.octets)? {
             group.arrived(*account);
             is_kept = true;
         }
@@ -76,6 +70,29 @@ fn insert_message(group: &Group<'_>, delivery: &Delivery) -> rusqlite::Result<Me
         )?
         .insert(params![reverse_path, trace, received_at, octets, file, body])
         .map(MessageId)
+}
+
+/// Whether the account was there, and did not have the message yet.
+fn insert_entry(
+    group: &Group<'_>,
+    account: AccountId,
+    message: MessageId,
+    recipient: &str,
+    octets: u64,
+) -> rusqlite::Result<bool> {
+    let inserted = group
+        .prepare_cached(
+            "INSERT INTO entry (account, message, recipient, octets)
+             SELECT id, ?2, ?3, ?4 FROM account WHERE id = ?1 AND held_until IS NULL
+             ON CONFLICT (account, message) DO NOTHING",
+        )?
+        .execute(params![account, message, recipient, octets])?;
+    if inserted == 1 {
+        group
+            .prepare_cached("UPDATE account SET octets = octets + ?2 WHERE id = ?1")?
+            .execute(params![account, octets])?;
+    }
+    Ok(inserted == 1)
 }
 
 /// A mailbox's entries, oldest first.

@@ -1,12 +1,13 @@
 //! The store that is part of the program: an SQLite database for everything small, a folder of files for big bodies.
 //!
-//! One thread writes ([`writer`]), in groups that share a sync. Reads happen where they are asked for ([`readers`]). What
+//! One thread writes, in groups that share a sync (`writer.rs`). Reads happen where they are asked for (`readers.rs`). What
 //! is on disk when, and why nothing that was acknowledged can be lost, is told in `docs/durability.md`.
 
 use std::sync::Arc;
 
 use proto::sasl::scram::Verifier;
 use proto::{Address, Domain};
+use rusqlite::Connection;
 use thiserror::Error;
 use tokio::task;
 
@@ -44,7 +45,10 @@ use writer::Writer;
 /// Dropped, it finishes what callers have begun, which may block for some milliseconds.
 pub struct Embedded {
     // In the order of their dropping: the connection that writes is closed last, for it tidies up.
-    readers: Arc<Readers>,
+    /// For what takes microseconds and is done on the caller's thread.
+    lookups: Readers,
+    /// For what may take milliseconds, so that it keeps no look-up waiting.
+    listings: Arc<Readers>,
     writer: Writer,
     spool: Arc<Spool>,
     bells: Bells,
@@ -78,18 +82,16 @@ impl Store for Embedded {
 
     async fn next_free_number(&self, domain: &Domain, from: u32, now: Timestamp) -> Result<u32, StoreError> {
         let domain = domain.clone();
-        let free = self.read_long(move |readers| {
-            readers.read(|connection| accounts::next_free_number(connection, &domain, from, now))
-        });
+        let free = self.list(move |connection| accounts::next_free_number(connection, &domain, from, now));
         free.await?.ok_or_else(|| StoreError::Failed(Box::new(NoNumber)))
     }
 
     async fn mailbox(&self, address: &Address) -> Result<Option<Mailbox>, StoreError> {
-        self.readers.read(|connection| accounts::mailbox(connection, &address.key()))
+        self.lookups.read(|connection| accounts::mailbox(connection, &address.key()))
     }
 
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.readers.read(|connection| accounts::account(connection, id))
+        self.lookups.read(|connection| accounts::account(connection, id))
     }
 
     async fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> Result<(), StoreError> {
@@ -126,7 +128,7 @@ impl Store for Embedded {
     }
 
     async fn maildrop(&self, account: AccountId) -> Result<Maildrop, StoreError> {
-        self.read_long(move |readers| readers.read(|connection| messages::maildrop(connection, account))).await
+        self.list(move |connection| messages::maildrop(connection, account)).await
     }
 
     async fn open(
@@ -134,7 +136,7 @@ impl Store for Embedded {
         account: AccountId,
         entry: EntryId,
     ) -> Result<Option<(StoredMessage, EmbeddedReader)>, StoreError> {
-        let find = || self.readers.read(|connection| messages::find(connection, account, entry));
+        let find = || self.lookups.read(|connection| messages::find(connection, account, entry));
         let Some((message, location)) = find()? else {
             return Ok(None);
         };
@@ -161,13 +163,13 @@ impl Store for Embedded {
 }
 
 impl Embedded {
-    /// Reads off the runtime's threads what may take milliseconds.
-    async fn read_long<T: Send + 'static>(
+    /// Reads off the runtime's threads.
+    async fn list<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Readers) -> Result<T, StoreError> + Send + 'static,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let readers = Arc::clone(&self.readers);
-        task::spawn_blocking(move || read(&readers))
+        let listings = Arc::clone(&self.listings);
+        task::spawn_blocking(move || listings.read(query))
             .await
             .unwrap_or_else(|error| Err(StoreError::Failed(Box::new(error))))
     }

@@ -25,7 +25,7 @@ pub enum OpenError {
     #[error("the store is in use by another process")]
     InUse,
     /// There is a database, but not of this program.
-    #[error("its {DATABASE} is not a mail store")]
+    #[error("its {DATABASE} was not made by this program")]
     NotOurs,
     /// It was written by a later version of this program.
     #[error("the store is of version {found}, this program knows versions up to {known}")]
@@ -76,10 +76,10 @@ impl Embedded {
 
         let health = Arc::new(Health::default());
         let spool = Arc::new(Spool::open(bodies, lock, Arc::clone(&health), &connection)?);
-        let readers = Arc::new(Readers::open(&path)?);
+        let (lookups, listings) = (Readers::open(&path)?, Arc::new(Readers::open(&path)?));
         let bells = Bells::default();
         let writer = Writer::start(connection, Arc::clone(&spool), bells.clone(), health);
         let writer = writer.map_err(|error| OpenError::io(dir, error))?;
-        Ok(Self { readers, writer, spool, bells })
+        Ok(Self { lookups, listings, writer, spool, bells })
     }
 }

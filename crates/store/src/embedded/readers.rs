@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::database;
 use crate::StoreError;
 
-/// How many reads run at once.
+/// How many reads of one kind run at once.
 const READERS: usize = 4;
 
 /// Some connections for whoever wants to read.
@@ -26,7 +26,7 @@ impl Readers {
         Ok(Self { connections: [open()?, open()?, open()?, open()?], next: AtomicUsize::new(0) })
     }
 
-    /// Reads on the calling thread: for what takes microseconds, or where waiting is allowed.
+    /// Reads on the calling thread, which waits for its turn if all connections are in use.
     pub(super) fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
         query(&self.any()).map_err(database::read_error)
     }

@@ -64,9 +64,12 @@ async fn a_panic_of_the_writer_leaves_nobody_waiting() {
     let dir = TempDir::new().unwrap();
     let store = Embedded::open(dir.path()).unwrap();
     let alice = register(&store, "alice@example.org").await;
-    let panicked = store.writer.run(0, |_| -> rusqlite::Result<()> { panic!("on purpose") }).await;
-    assert!(matches!(panicked, Err(StoreError::Unknown(_))), "{panicked:?}");
-    let later = deliver(&store, alice, 1).await;
-    assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
+    // The first job panics when the second is in the queue.
+    let (open, gate) = std::sync::mpsc::channel();
+    let first = store.writer.run(0, move |_| -> rusqlite::Result<()> { panic!("on purpose: {:?}", gate.recv()) });
+    let second = deliver(&store, alice, 1);
+    let (first, second, ()) = tokio::join!(first, second, async { open.send(()).unwrap() });
+    assert!(matches!(first, Err(StoreError::Unknown(_))), "{first:?}");
+    assert!(matches!(second, Err(StoreError::Poisoned)), "{second:?}");
     assert!(store.account(alice).await.unwrap().is_some());
 }

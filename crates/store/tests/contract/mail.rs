@@ -18,6 +18,13 @@ pub(crate) async fn a_message_is_in_all_its_mailboxes(store: &impl Store) {
     }
 }
 
+pub(crate) async fn a_recipient_named_twice_gets_it_once(store: &impl Store) {
+    let alice = register(store, "alice@example.org").await;
+    deliver(store, &[alice, alice], b"hello").await;
+    assert_eq!(contents(store, alice).await, [b"hello"]);
+    assert_eq!(store.mailbox(&address("alice@example.org")).await.unwrap().unwrap().octets, 5);
+}
+
 pub(crate) async fn ended_accounts_are_passed_over(store: &impl Store) {
     let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
     store.end_account(alice, NOW).await.unwrap();

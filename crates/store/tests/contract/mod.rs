@@ -18,7 +18,7 @@ macro_rules! suite {
                 a_touched_account_is_used a_sweep_ends_idle_leases_and_old_holds;
             arrivals: no_arrival_is_missed only_own_mail_wakes;
             bodies: any_length_comes_back_the_same a_reader_outlives_its_message;
-            mail: a_message_is_in_all_its_mailboxes ended_accounts_are_passed_over the_envelope_is_kept
+            mail: a_message_is_in_all_its_mailboxes a_recipient_named_twice_gets_it_once ended_accounts_are_passed_over the_envelope_is_kept
                 a_maildrop_is_a_snapshot_in_order only_ones_own_mail_can_be_read flushing_is_idempotent
                 flushing_leaves_other_mail_alone ids_are_not_used_again an_account_takes_its_mail_along;
             model: any_history_leaves_what_it_should;

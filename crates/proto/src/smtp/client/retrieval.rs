@@ -156,3 +156,20 @@ impl Retrieval {
         matches!((&self.state, self.left), (State::Between, 0)).then(|| self.session.noop())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smtp::client::Extensions;
+
+    #[test]
+    fn after_a_breach_nothing_is_believed_or_confirmed() {
+        let mut retrieval = Retrieval::new(Session::new(Wire::new(None), Extensions::default()), 1);
+        // A block that the message ends in, and more that would make it whole.
+        retrieval.wire().receive(b"*****\r\nFrom: 9@m\r\nTo: 10@m\r\nMIME-Version: 1.0\r\nContent-Type: text\r\n.\r\n");
+        retrieval.wire().receive(b"*****\r\nHello\r\n.\r\n");
+        assert_eq!(retrieval.next_event(), Err(Breach::Block.into()));
+        assert_eq!(retrieval.next_event(), Err(Breach::Block.into()));
+        assert!(retrieval.confirm().is_none());
+    }
+}

@@ -69,7 +69,7 @@ impl Session {
         Transaction::new(self, envelope, message)
     }
 
-    /// Retrieves the mail, waiting for some for so many seconds if there is none.
+    /// Retrieves the mail. If there is none, the server waits so long for some; parts of a second don't count.
     pub fn retrieve(self, wait: Option<Duration>) -> RetrievalRequest {
         let wait = wait.map(|wait| format!(" WAIT={}", wait.as_secs())).unwrap_or_default();
         RetrievalRequest::new(self, &wait)

@@ -45,21 +45,11 @@ impl Transaction {
     }
 
     fn take(&mut self, reply: Reply) -> Result<(), Breach> {
-        let (to, is_positive) = match &self.mail {
-            None => ("MAIL", reply.is_positive()),
-            Some(_) if self.rcpt.len() < self.envelope.recipients.len() => ("RCPT", reply.is_positive()),
-            Some(_) => ("DATA", reply.code() == START_MAIL_INPUT),
-        };
-        if reply.text().len() > ENVELOPE_REPLY_OCTETS_MAX {
-            return Err(Breach::TooLong { to });
-        }
-        if !is_positive && !reply.is_negative() {
-            return Err(Breach::Unexpected { to, reply });
-        }
-        match to {
-            "MAIL" => self.mail = Some(reply),
-            "RCPT" => self.rcpt.push(reply),
-            _ => self.data = Some(reply),
+        let awaits_rcpt = self.rcpt.len() < self.envelope.recipients.len();
+        match self.mail {
+            None => self.mail = Some(checked("MAIL", reply, Reply::is_positive)?),
+            Some(_) if awaits_rcpt => self.rcpt.push(checked("RCPT", reply, Reply::is_positive)?),
+            Some(_) => self.data = Some(checked("DATA", reply, |reply| reply.code() == START_MAIL_INPUT)?),
         }
         Ok(())
     }
@@ -149,6 +139,17 @@ impl Exchange for Transaction {
         }
         self.send();
         Ok(if self.session.wire.outstanding() == 0 { Advance::Done(self.conclude()) } else { Advance::Waiting(self) })
+    }
+}
+
+/// A reply that says yes or no, and not too much.
+fn checked(to: &'static str, reply: Reply, is_positive: fn(&Reply) -> bool) -> Result<Reply, Breach> {
+    if reply.text().len() > ENVELOPE_REPLY_OCTETS_MAX {
+        Err(Breach::TooLong { to })
+    } else if is_positive(&reply) || reply.is_negative() {
+        Ok(reply)
+    } else {
+        Err(Breach::Unexpected { to, reply })
     }
 }
 
