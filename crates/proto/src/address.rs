@@ -421,9 +421,17 @@ mod tests {
         }
 
         #[test]
+        fn whatever_parses_is_printed_so_that_it_parses_again(text in "<?(@[a-c.,]{1,9}:)?[a-c\"\\\\. +ü]{1,9}@[a-c.\\[\\]-]{1,9}>?[ A-C=]{0,5}") {
+            if let Ok((ForwardPath::Address(address), rest)) = ForwardPath::parse_prefix(&text) {
+                prop_assert!(text.ends_with(rest));
+                prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
+            }
+        }
+
+        #[test]
         fn no_input_breaks_the_parser(text in "\\PC{0,300}") {
-            let _ = ForwardPath::parse_prefix(&text).is_ok();
-            let _ = ReversePath::parse_prefix(&text).is_ok();
+            let forward = ForwardPath::parse_prefix(&text).map(|(_, rest)| rest.len());
+            prop_assert!(forward.is_err() || forward.is_ok_and(|rest| rest < text.len()));
         }
     }
 }

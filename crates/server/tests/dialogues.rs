@@ -1,4 +1,5 @@
 //! The dialogues of `crates/proto/tests/dialogues/`, spoken over TCP to a real server with a real store.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};

@@ -16,7 +16,6 @@
 //! same word. `S: <closed>` expects the end, `wait: SECONDS` lets time go by, `stop` stops the server.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -155,14 +154,14 @@ impl Dialogue {
             match event {
                 Event::Client(client, text) => {
                     let text = fill(text, &words);
-                    let _: std::fmt::Result = writeln!(said, "{client} C: {text:?}");
+                    said.push_str(&format!("{client} C: {text:?}\n"));
                     wire.send(client, &unescape_octets(&text));
                 }
                 Event::Server(client, pattern) => {
                     let line = wire.receive(client);
                     let matches = line.as_deref().is_some_and(|line| matches(pattern, line, &mut words));
                     assert!(matches, "{}\n{said}{client} S: {pattern}\nbut got: {line:?}", self.path.display());
-                    let _: std::fmt::Result = writeln!(said, "{client} S: {}", line.unwrap_or_default());
+                    said.push_str(&format!("{client} S: {}\n", line.unwrap_or_default()));
                 }
                 Event::Closed(client) => {
                     let line = wire.receive(client);

@@ -46,7 +46,7 @@ impl<S: Store> Client<S> {
         match self.shared.store.mailbox(&address).await {
             Ok(Some(mailbox)) => {
                 let room = self.settings.config.limits.mailbox_size.as_u64().saturating_sub(mailbox.octets);
-                let fits = room > octets.unwrap_or(0);
+                let fits = room > 0 && octets.unwrap_or(0) <= room;
                 if fits { Ok(Recipient { account: mailbox.account, address }) } else { Err(replies::MAILBOX_FULL) }
             }
             Ok(None) => Err(replies::NO_SUCH_USER),

@@ -3,8 +3,9 @@
 //! A next command that arrives after the last dot was written is that sign. What arrived before shows nothing, so the session
 //! polls for it just before it writes that dot.
 
-use std::fmt::Write;
 use std::time::Duration;
+
+use bytes::BufMut;
 
 use super::config::WAIT_MAX;
 use super::core::Core;
@@ -50,6 +51,9 @@ pub struct Block {
     pub to: Address,
 }
 
+/// What the block stands between.
+const STARS: &str = "*****\r\n";
+
 /// `XRETRIEVE [WAIT=seconds]`
 pub(super) fn xretrieve<R>(core: &mut Core, args: &str) -> State<R> {
     let wait = match args.split_once('=') {
@@ -94,11 +98,10 @@ impl<R: 'static> Ask<'_, R, NextMessage> {
     pub fn answer(self, block: Option<Block>) {
         self.proceed(|core, NextMessage { left }| match block {
             Some(Block { from, to }) => {
-                // Writing into a buffer in memory can't fail.
-                let _: std::fmt::Result = write!(
-                    core.output,
-                    "*****\r\nFrom: {from}\r\nTo: {to}\r\nMIME-Version: 1.0\r\nContent-Type: text\r\n*****\r\n"
-                );
+                let block = format!("From: {from}\r\nTo: {to}\r\nMIME-Version: 1.0\r\nContent-Type: text\r\n");
+                for part in [STARS, &block, STARS] {
+                    core.output.put_slice(part.as_bytes());
+                }
                 State::Asking(Question::NextChunk(NextChunk { left, writer: DataWriter::new() }))
             }
             None => State::Closing,
