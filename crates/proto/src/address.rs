@@ -60,9 +60,10 @@ impl Address {
         Self::new(LocalPart("postmaster".to_owned()), domain.clone())
     }
 
-    /// The number, if this is a descriptor's address: a local part of digits alone.
+    /// The number, if this is a descriptor's address.
     pub fn number(&self) -> Option<u32> {
-        if self.local.is_number() { self.local.0.parse().ok() } else { None }
+        // Only as a number is printed: 007 is none.
+        self.local.0.parse().ok().filter(|number: &u32| number.to_string() == self.local.0)
     }
 
     /// What stands before the `@`.
@@ -408,6 +409,8 @@ mod tests {
         for text in ["alice@example.org", "ALICE@EXAMPLE.org", "alice+lists@example.org", "\"alice\"@example.org"] {
             assert_eq!(text.parse::<Address>().unwrap().key(), "alice@example.org");
         }
+        assert_eq!("7@example.org".parse::<Address>().unwrap().number(), Some(7));
+        assert_eq!("007@example.org".parse::<Address>().unwrap().number(), None);
         assert_eq!("+x@example.org".parse::<Address>().unwrap().key(), "+x@example.org");
     }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use proto::sasl::scram::{self, Verifier};
 use proto::smtp::server::{Block, Config, Issued, Limits, Session, Step, Timeouts};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, ForwardPath, ReversePath};
@@ -27,7 +28,7 @@ pub struct World {
 struct Mailboxes {
     next_number: u32,
     boxes: HashMap<String, Vec<Letter>>,
-    passwords: HashMap<String, String>,
+    verifiers: HashMap<String, Verifier>,
 }
 
 #[derive(Clone)]
@@ -152,22 +153,24 @@ impl Client {
                     self.identity = verdict.as_ref().ok().cloned();
                     ask.answer(verdict);
                 }
-                Step::IssuePassword(ask) => match ask.question.verifier {
-                    Some(_) => ask.answer(Ok(Issued::Kept)),
-                    None => {
-                        let password = format!("secret-{}", world.passwords.len());
-                        world.passwords.insert(key(self.identity.as_ref()), password.clone());
-                        ask.answer(Ok(Issued::Password(password)));
-                    }
-                },
+                Step::IssuePassword(mut ask) => {
+                    let own = ask.question.verifier.take();
+                    let issued = if own.is_some() { Issued::Kept } else { Issued::Password("secret".to_owned()) };
+                    let verifier =
+                        own.unwrap_or_else(|| Verifier::derive("secret", &[0; scram::SALT_OCTETS], scram::ITERATIONS));
+                    world.verifiers.insert(key(self.identity.as_ref()), verifier);
+                    ask.answer(Ok(issued));
+                }
                 Step::Unregister(ask) => {
                     world.boxes.remove(&key(self.identity.take().as_ref()));
                     ask.answer(Ok(()));
                 }
                 Step::Authenticate(ask) => {
                     let credentials = &ask.question.credentials;
-                    let user: Option<Address> = credentials.user.parse().ok();
-                    let right = world.passwords.get(&key(user.as_ref())) == Some(&credentials.password);
+                    let user = format!("{}@{}", credentials.user.split('@').next().unwrap_or_default(), hostname());
+                    let user: Option<Address> = user.parse().ok();
+                    let verifier = world.verifiers.get(&key(user.as_ref()));
+                    let right = verifier.is_some_and(|verifier| verifier.accepts(&credentials.password));
                     if right {
                         self.identity = user;
                     }
