@@ -4,7 +4,9 @@
 //! asked of whoever drives the machine. That makes every dialogue testable as text, and every transport possible.
 
 pub mod address;
+pub mod path;
 pub mod sasl;
 pub mod smtp;
 
-pub use address::{Address, AddressError, Domain, ForwardPath, LocalPart, ReversePath};
+pub use address::{Address, AddressError, Domain, LocalPart};
+pub use path::{ForwardPath, ReversePath};
