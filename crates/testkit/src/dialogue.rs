@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A dialogue, ready to run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Dialogue {
     /// The file it comes from.
     pub path: PathBuf,
@@ -78,15 +78,7 @@ impl Dialogue {
     /// Reads one file.
     pub fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut dialogue = Self {
-            path: path.to_owned(),
-            strict: false,
-            whole: false,
-            unhurried: false,
-            remote: false,
-            limits: HashMap::new(),
-            events: Vec::new(),
-        };
+        let mut dialogue = Self { path: path.to_owned(), ..Self::default() };
         let mut line_end = "\r\n";
         for (number, line) in text.lines().enumerate() {
             match line {

@@ -78,6 +78,12 @@ impl World {
         }
     }
 
+    /// All that the server has said to this client and that has not been received, as it was sent.
+    pub fn heard(&mut self, client: &str) -> String {
+        let heard: Vec<u8> = self.run(client).heard.drain(..).collect();
+        String::from_utf8(heard).expect("the server speaks UTF-8")
+    }
+
     fn client(&mut self, name: &str) -> &mut Client {
         self.clients.entry(name.to_owned()).or_insert_with(|| Client {
             session: Session::new(self.config.clone(), self.secure, self.now),
@@ -139,13 +145,16 @@ impl Client {
     fn run(&mut self, world: &mut Mailboxes, chunk_octets: usize, now: Instant) {
         while !self.closed {
             match self.session.next(now) {
-                Step::NeedInput | Step::Poll if !self.pending.is_empty() => {
+                Step::Poll => {
+                    let arrived: Vec<u8> = self.pending.drain(..).collect();
+                    self.session.receive(&arrived);
+                }
+                Step::NeedInput if !self.pending.is_empty() => {
                     let octets = chunk_octets.min(self.pending.len());
                     let chunk: Vec<u8> = self.pending.drain(..octets).collect();
                     self.session.receive(&chunk);
                 }
                 Step::NeedInput => return,
-                Step::Poll => {}
                 Step::Send(octets) => self.heard.extend(octets),
                 Step::Close => self.closed = true,
                 Step::Register(ask) => {

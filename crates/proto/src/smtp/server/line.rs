@@ -72,18 +72,16 @@ impl LineReader {
         let octets = lf + 1;
         let has_cr = lf > 0 && input[lf - 1] == b'\r';
         let line_end = *self.line_end.get_or_insert(if has_cr { LineEnd::Strict } else { LineEnd::Typed });
-        let text = match line_end {
-            LineEnd::Strict if !has_cr => return self.skip_from(Found::BareLineEnd(octets)),
-            LineEnd::Strict => lf - 1,
-            LineEnd::Typed => lf,
-        };
-        if octets > octets_max {
+        let ended = has_cr || line_end == LineEnd::Typed;
+        let text = if line_end == LineEnd::Strict && has_cr { lf - 1 } else { lf };
+        let found = if octets > octets_max {
             Found::TooLong(octets)
-        } else if memchr(b'\r', &input[..text]).is_some() {
+        } else if !ended || memchr(b'\r', &input[..text]).is_some() {
             Found::BareLineEnd(octets)
         } else {
             Found::Line(text, octets)
-        }
+        };
+        if ended { found } else { self.skip_from(found) }
     }
 
     fn skip_from(&mut self, found: Found) -> Found {
