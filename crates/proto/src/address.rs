@@ -171,6 +171,8 @@ impl FromStr for Domain {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        // Lower case first: it can be longer.
+        let text = text.to_lowercase();
         if text.len() > DOMAIN_OCTETS_MAX {
             return Err(AddressError::DomainTooLong);
         }
@@ -178,7 +180,7 @@ impl FromStr for Domain {
             Some(literal) => is_address_literal(literal),
             None => text.split('.').all(is_label),
         };
-        if valid { Ok(Self(text.to_lowercase())) } else { Err(AddressError::Domain) }
+        if valid { Ok(Self(text)) } else { Err(AddressError::Domain) }
     }
 }
 

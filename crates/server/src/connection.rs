@@ -34,8 +34,9 @@ pub(crate) async fn serve<S: Store>(
     let mut session = Session::new(session_config, secure, Instant::now());
     let mut client = Client::new(shared, settings, listen, peer);
     let result = driver::run(&mut session, &mut client, &mut stream, &mut stopping, patience).await;
-    // Before the peer sees the end: by then the account's fate is settled.
+    // Before the peer sees the end: by then its account's fate is settled, and it may come again.
     client.leave().await;
+    drop(admission);
     match result {
         Ok(()) => tracing::debug!("closed"),
         Err(error) => tracing::debug!(%error, "lost"),
@@ -43,7 +44,6 @@ pub(crate) async fn serve<S: Store>(
     if let Err(error) = stream.shutdown().await {
         log_lost(&error);
     }
-    drop(admission);
 }
 
 fn log_lost(error: &io::Error) {

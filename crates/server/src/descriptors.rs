@@ -24,10 +24,10 @@ pub(crate) enum NumberError {
     Store(#[from] StoreError),
 }
 
-/// A connection's descriptors beside the one that it came with.
+/// A connection's descriptor beside the one that it came with, where its address needs one.
 #[derive(Debug, Default)]
 pub(crate) struct Descriptors {
-    duplicates: Vec<OwnedFd>,
+    duplicate: Option<OwnedFd>,
 }
 
 impl Descriptors {
@@ -46,7 +46,7 @@ impl Descriptors {
             let address = Address::numbered(number, domain);
             match store.register(&address, None, now).await {
                 Ok(account) => {
-                    self.duplicates.extend(duplicate);
+                    self.duplicate = duplicate;
                     return Ok((account, address));
                 }
                 Err(RegisterError::Taken) => {}
@@ -56,6 +56,13 @@ impl Descriptors {
             // The lowest free descriptor from there on; its own number may be taken as an address, so it has to be tried.
             duplicate = Some(duplicate_upwards(socket, next)?);
         }
+    }
+}
+
+impl Descriptors {
+    /// The address has ended. Its number is held from others without a descriptor.
+    pub(crate) fn release(&mut self) {
+        self.duplicate = None;
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) async fn run<S: Store, C: Connection>(
             }
             Step::BeginData(ask) => {
                 client.begin_data();
-                ask.answer(Ok(()), Instant::now());
+                ask.answer(Instant::now());
             }
             Step::Content(octets) => client.take(octets).await,
             Step::Abandon => client.abandon(),
@@ -104,9 +104,12 @@ pub(crate) async fn run<S: Store, C: Connection>(
             }
             Step::NextMessage(ask) => ask.answer(client.next_message().await),
             Step::NextChunk(ask) => match client.next_chunk().await {
-                Ok(Some(octets)) => ask.chunk(octets.as_ref()),
+                Ok(Some(octets)) => ask.chunk(&octets),
                 Ok(None) => ask.end(),
-                Err(()) => ask.fail(),
+                Err(error) => {
+                    tracing::error!(%error, "cannot read a message");
+                    ask.fail();
+                }
             },
             Step::Flush(ask) => {
                 client.flush().await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::Store;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::driver::stops;
@@ -18,14 +18,13 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// Keeps house until the server stops.
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) {
-    let lease = shared.settings().config.registration.lease;
-    let mut rounds = interval((lease / 4).clamp(INTERVAL_MIN, INTERVAL_MAX));
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stopping = shared.stopping.subscribe();
     loop {
+        round(&shared).await;
+        let lease = shared.settings().config.registration.lease;
         tokio::select! {
             () = stops(&mut stopping) => return,
-            _ = rounds.tick() => round(&shared).await,
+            () = sleep((lease / 4).clamp(INTERVAL_MIN, INTERVAL_MAX)) => {}
         }
     }
 }

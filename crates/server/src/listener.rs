@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::smtp::{Reply, replies};
+use bytes::BytesMut;
+use proto::Domain;
+use proto::smtp::replies;
 use store::Store;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
@@ -77,8 +79,8 @@ fn welcome<S: Store>(
     let span = tracing::info_span!("connection", %peer, protocol = %listen.protocol);
     let admission = shared.connections.admit(Peer::from(peer.ip()), limits.connections, limits.connections_per_peer);
     let Some(admission) = admission else {
-        span.in_scope(|| tracing::warn!("refused: too many connections"));
-        return refuse(&stream, settings.config.hostname.as_str());
+        span.in_scope(|| tracing::info!("refused: too many connections"));
+        return refuse(&stream, &settings.config.hostname);
     };
     // Replies are small and each is waited for.
     if let Err(error) = stream.set_nodelay(true) {
@@ -88,11 +90,10 @@ fn welcome<S: Store>(
 }
 
 /// Says why, if that costs no waiting.
-fn refuse(stream: &TcpStream, hostname: &str) {
-    let refusal = replies::TOO_MANY_CONNECTIONS;
-    let text = format!("{hostname} {}", refusal.text());
-    let line = Reply::new(refusal.code(), refusal.enhanced(), text).to_string() + "\r\n";
-    if let Err(error) = stream.try_write(line.as_bytes()) {
+fn refuse(stream: &TcpStream, hostname: &Domain) {
+    let mut line = BytesMut::new();
+    replies::TOO_MANY_CONNECTIONS.of_host(hostname).write(false, &mut line);
+    if let Err(error) = stream.try_write(&line) {
         tracing::debug!(%error, "cannot say why");
     }
 }

@@ -1,11 +1,13 @@
 //! What all connections share.
 
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::sasl::scram::{self, Verifier};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
 use crate::peers::{Connections, RegistrationRate};
@@ -18,6 +20,8 @@ pub(crate) struct Shared<S> {
     pub(crate) presence: Arc<Presence>,
     /// Turns true when the server stops.
     pub(crate) stopping: watch::Sender<bool>,
+    /// How many keys may be derived at once.
+    pub(crate) derivations: Semaphore,
     /// Compared with where there is no account, so that a login costs the same.
     pub(crate) decoy: Verifier,
     settings: RwLock<Arc<Settings>>,
@@ -47,6 +51,7 @@ impl<S> Shared<S> {
             connections: Arc::default(),
             presence: Arc::default(),
             stopping: watch::Sender::new(false),
+            derivations: Semaphore::new(thread::available_parallelism().map_or(1, NonZeroUsize::get)),
             decoy: Verifier::derive("", &[0; scram::SALT_OCTETS], scram::ITERATIONS),
             settings: RwLock::new(Settings::new(config)),
             next_trace_id: AtomicU64::new(u64::try_from(microseconds).unwrap_or_default()),

@@ -8,7 +8,7 @@ use proto::smtp::server::INPUT_OCTETS_MAX;
 use store::Store;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::driver::{Connection, stops};
 use crate::policy::Client;
@@ -30,12 +30,15 @@ pub(crate) async fn retrieve<S: Store, C: Connection>(
         // A client that has closed its end, and a server that stops, are told at once what there is.
         let over = tokio::select! {
             () = waiting.arrivals.wait() => false,
-            received = connection.read_buf(&mut early), if early.len() < INPUT_OCTETS_MAX => received? == 0,
+            received = connection.read_buf(&mut early), if early.len() < INPUT_OCTETS_MAX => match received? {
+                0 => true,
+                _ => continue,
+            },
             () = sleep_until(waiting.until) => true,
             () = stops(stopping) => true,
         };
         match client.look_again().await {
-            Ok(0) if !over && Instant::now() < waiting.until => {}
+            Ok(0) if !over => {}
             verdict => return Ok((verdict, early)),
         }
     }

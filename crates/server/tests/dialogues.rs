@@ -2,8 +2,8 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,12 +48,25 @@ impl Wire for Tcp {
     fn stop(&mut self) {
         panic!("the server runs on");
     }
+
+    fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        for connection in self.connections.values_mut() {
+            // An end that the server has closed already may refuse this.
+            if connection.get_mut().shutdown(Shutdown::Write).is_ok() {
+                connection.read_to_string(&mut rest).unwrap();
+            }
+        }
+        rest
+    }
 }
 
 fn config(dialogue: &Dialogue) -> Config {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut config =
-        Config { listen: vec![Listen { from_outside: dialogue.strict, ..Listen::smtp(listen) }], ..Config::default() };
+    let mut config = Config {
+        listen: vec![Listen { from_outside: dialogue.from_outside, ..Listen::smtp(listen) }],
+        ..Config::default()
+    };
     for (name, value) in &dialogue.limits {
         let limits = &mut config.limits;
         match name.as_str() {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! # A comment. Settings come first: where the listener stands, who the peer is, limits.
-//! strict
+//! from_outside
 //! limit: recipients=2
 //! S: 220 mymailserver ESMTP Service Ready
 //! C: HELO
@@ -25,7 +25,7 @@ pub struct Dialogue {
     /// The file it comes from.
     pub path: PathBuf,
     /// Whether the listener takes mail from other servers.
-    pub strict: bool,
+    pub from_outside: bool,
     /// Whether what a client says at once must arrive at once.
     pub whole: bool,
     /// Whether the client is faster than any real server's greeting.
@@ -63,6 +63,8 @@ pub trait Wire {
     fn wait(&mut self, time: Duration);
     /// Tells the server to stop.
     fn stop(&mut self);
+    /// The clients say no more: what the server has said to any of them that was not received.
+    fn rest(&mut self) -> String;
 }
 
 impl Dialogue {
@@ -83,7 +85,7 @@ impl Dialogue {
         for (number, line) in text.lines().enumerate() {
             match line {
                 "" => {}
-                "strict" => dialogue.strict = true,
+                "from_outside" => dialogue.from_outside = true,
                 "whole" => dialogue.whole = true,
                 "unhurried" => dialogue.unhurried = true,
                 "remote" => dialogue.remote = true,
@@ -163,6 +165,7 @@ impl Dialogue {
                 Event::Stop => wire.stop(),
             }
         }
+        assert_eq!(wire.rest(), "", "{}\n{said}and nothing more", self.path.display());
     }
 }
 

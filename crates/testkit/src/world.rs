@@ -66,7 +66,8 @@ impl World {
             errors: size("errors_per_session", defaults.errors),
             data_octets_per_second_min: limit("min_rate", defaults.data_octets_per_second_min),
         };
-        let config = Config { hostname: hostname(), strict: dialogue.strict, limits, timeouts: Timeouts::default() };
+        let config =
+            Config { hostname: hostname(), from_outside: dialogue.from_outside, limits, timeouts: Timeouts::default() };
         Self {
             config: Arc::new(config),
             secure: !dialogue.remote,
@@ -123,8 +124,10 @@ impl Wire for World {
                 let text = line.strip_suffix(b"\r\n").expect("the server's lines end in CRLF");
                 Some(String::from_utf8(text.to_vec()).expect("the server speaks UTF-8"))
             }
-            None if client.closed => None,
-            None => Some("(nothing)".to_owned()),
+            None => {
+                assert!(client.closed, "the server says nothing");
+                None
+            }
         }
     }
 
@@ -138,6 +141,11 @@ impl Wire for World {
 
     fn stop(&mut self) {
         self.stopping = true;
+    }
+
+    fn rest(&mut self) -> String {
+        let names: Vec<String> = self.clients.keys().cloned().collect();
+        names.iter().map(|name| self.heard(name)).collect()
     }
 }
 
@@ -200,7 +208,7 @@ impl Client {
                 }
                 Step::BeginData(ask) => {
                     self.content.clear();
-                    ask.answer(Ok(()), now);
+                    ask.answer(now);
                 }
                 Step::Content(octets) => self.content.extend_from_slice(octets),
                 Step::Abandon => self.content.clear(),

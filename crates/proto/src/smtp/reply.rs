@@ -6,6 +6,8 @@ use std::fmt;
 use bytes::{Buf, BufMut, BytesMut};
 use thiserror::Error;
 
+use crate::Domain;
+
 /// Longest reply line that is taken from a server, in octets. RFC 5321 §4.5.3.1.5 wants 512; some servers say more.
 pub const REPLY_LINE_OCTETS_MAX: usize = 2048;
 /// Most lines of one reply that are taken from a server.
@@ -54,6 +56,11 @@ impl Reply {
     /// A reply of one fixed line, for the tables of replies.
     pub(crate) const fn fixed(code: u16, enhanced: Enhanced, text: &'static str) -> Self {
         Self { code, enhanced: Some(enhanced), text: Cow::Borrowed(text) }
+    }
+
+    /// The same reply with the host's name before its text, as RFC 5321 §4.2 wants those that end a session.
+    pub fn of_host(&self, hostname: &Domain) -> Self {
+        Self::new(self.code, self.enhanced, format!("{hostname} {}", self.text))
     }
 
     /// The three digits.

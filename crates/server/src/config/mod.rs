@@ -7,6 +7,7 @@ mod values;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ pub struct Config {
     /// The folder of the store; `None`: the user's data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// Where it listens.
+    /// Where it listens; at least one.
+    #[serde(deserialize_with = "values::not_empty")]
     pub listen: Vec<Listen>,
     /// Who may have an address.
     pub registration: Registration,
@@ -45,15 +47,15 @@ pub struct Registration {
     /// Whether anybody may.
     pub open: bool,
     /// If not empty: one of these must be shown.
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing, deserialize_with = "values::secrets")]
     pub tokens: Vec<String>,
     /// Whether a client may ask for a name.
     pub names: bool,
     /// How long an address with a number is kept after its last use, and any address before somebody else may have it.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "values::duration")]
     pub lease: Duration,
     /// How many registrations one peer may make in an hour.
-    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub per_peer_per_hour: u32,
 }
 
@@ -62,26 +64,28 @@ pub struct Registration {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Largest message.
-    #[serde(deserialize_with = "values::size_of_at_least::<65_536, _>")]
+    #[serde(deserialize_with = "values::size_of_at_least::<65_536, _>", serialize_with = "values::exact_size")]
     pub message_size: ByteSize,
     /// Most recipients of one message.
-    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub recipients: usize,
     /// Most that a mailbox holds.
+    #[serde(serialize_with = "values::exact_size")]
     pub mailbox_size: ByteSize,
     /// Most connections.
-    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub connections: usize,
     /// Most connections of one peer.
-    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub connections_per_peer: usize,
     /// Most errors of one session.
-    #[serde(deserialize_with = "values::at_least::<1, _, _>")]
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub errors_per_session: usize,
     /// Longest command line, in octets, its end included.
-    #[serde(deserialize_with = "values::at_least::<512, _, _>")]
+    #[serde(deserialize_with = "values::within::<512, { smtp::AUTH_OCTETS_MAX as u64 }, _, _>")]
     pub command_octets: usize,
     /// Slowest mail data: size a second, over a whole message that has taken longer than `timeouts.data`.
+    #[serde(serialize_with = "values::exact_size")]
     pub min_rate: ByteSize,
 }
 
@@ -90,13 +94,13 @@ pub struct Limits {
 #[serde(default, deny_unknown_fields)]
 pub struct Timeouts {
     /// For a client's next command.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "values::duration")]
     pub command: Duration,
     /// For the next octets of mail data, in or out.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "values::duration")]
     pub data: Duration,
     /// For sessions to finish when the server stops.
-    #[serde(with = "humantime_serde")]
+    #[serde(with = "values::duration")]
     pub shutdown: Duration,
 }
 
@@ -127,26 +131,25 @@ impl Default for Registration {
 
 impl Default for Limits {
     fn default() -> Self {
+        let smtp::Limits { command_octets, message_octets, recipients, errors, data_octets_per_second_min } =
+            smtp::Limits::default();
         Self {
-            message_size: ByteSize::mib(50),
-            recipients: 1000,
+            message_size: ByteSize::b(message_octets),
+            recipients,
             mailbox_size: ByteSize::gib(1),
             connections: 10_000,
             connections_per_peer: 1000,
-            errors_per_session: 20,
-            command_octets: 2048,
-            min_rate: ByteSize::b(100),
+            errors_per_session: errors,
+            command_octets,
+            min_rate: ByteSize::b(data_octets_per_second_min),
         }
     }
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            command: Duration::from_secs(5 * 60),
-            data: Duration::from_secs(3 * 60),
-            shutdown: Duration::from_secs(10),
-        }
+        let smtp::Timeouts { command, data } = smtp::Timeouts::default();
+        Self { command, data, shutdown: Duration::from_secs(10) }
     }
 }
 
@@ -162,12 +165,14 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file says something that can't be.
-    #[error("{}: {source}", path.display())]
+    #[error("{}, {place}: {message}", path.display())]
     Parse {
         /// Which file.
         path: PathBuf,
-        /// What, with line and key.
-        source: Box<toml::de::Error>,
+        /// Line and key.
+        place: String,
+        /// What is wrong there.
+        message: String,
     },
 }
 
@@ -175,7 +180,11 @@ impl Config {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+        toml::from_str(&text).map_err(|error| ConfigError::Parse {
+            path: path.to_owned(),
+            place: place(&text, error.span()),
+            message: error.message().to_owned(),
+        })
     }
 
     /// The whole configuration as a file would say it, defaults and all, but without secrets.
@@ -187,7 +196,7 @@ impl Config {
     pub(crate) fn session(&self, listen: &Listen) -> smtp::Config {
         smtp::Config {
             hostname: self.hostname.clone(),
-            strict: listen.from_outside,
+            from_outside: listen.from_outside,
             limits: smtp::Limits {
                 command_octets: self.limits.command_octets,
                 message_octets: self.limits.message_size.as_u64(),
@@ -200,12 +209,26 @@ impl Config {
     }
 }
 
+/// Line and key, but not the line itself: a secret may stand in it.
+fn place(text: &str, span: Option<Range<usize>>) -> String {
+    let at = span.map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..at).unwrap_or(text);
+    let number = before.matches('\n').count() + 1;
+    let line = text.lines().nth(number - 1).unwrap_or_default();
+    match line.split_once('=') {
+        Some((key, _)) => format!("line {number}, {}", key.trim()),
+        None => format!("line {number}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
-        toml::from_str(text).map_err(|error| error.to_string())
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        Config::read(file.path()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -243,6 +266,8 @@ mod tests {
         let resolved = config.resolved().unwrap();
         assert!(!resolved.contains("sesame"), "{resolved}");
         assert_eq!(parse(&resolved).unwrap().resolved().unwrap(), resolved);
+        let odd = parse("[limits]\nmessage_size = 70000").unwrap();
+        assert_eq!(parse(&odd.resolved().unwrap()).unwrap().limits.message_size, ByteSize::b(70000));
     }
 
     #[test]
@@ -252,12 +277,19 @@ mod tests {
             ("hostname = \"-\"", "line 1", "Bad domain"),
             ("\n[limits]\nrecipients = 0", "line 3", "at least 1"),
             ("[limits]\nmessage_size = \"1 B\"", "line 2", "at least 64"),
+            ("[limits]\ncommand_octets = 100000", "line 2", "at most 12288"),
+            ("listen = []", "line 1", "at least one"),
+            ("[timeouts]\ncommand = \"500000000years\"", "line 2", "at most"),
+            ("[timeouts]\n\ndata = \"0s\"", "line 3", "at least"),
+            ("[registration]\ntokens = [\"sesame\", 5]", "line 2, tokens", "list of texts"),
+            ("[registration]\ntokens = \"sesame\"", "line 2, tokens", "list of texts"),
             ("[[listen]]\nprotocol = \"gopher\"\naddress = \"127.0.0.1:1\"", "line 2", "gopher"),
             ("[[listen]]\nprotocol = \"smtp\"\naddress = \"here\"", "line 3", "address"),
             ("[timeouts]\ncommand = \"soon\"", "line 2", "command"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(line) && error.contains(what), "{text}: {error}");
+            assert!(!error.contains("sesame"), "{error}");
         }
     }
 }

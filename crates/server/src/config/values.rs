@@ -7,6 +7,7 @@ use std::str::FromStr;
 use bytesize::ByteSize;
 use proto::Domain;
 use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::Serializer;
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 use thiserror::Error;
 
@@ -101,15 +102,62 @@ pub(super) mod domain {
     }
 }
 
-/// A number that is large enough to work with.
-pub(super) fn at_least<'de, const LEAST: u64, N, D>(deserializer: D) -> Result<N, D::Error>
+/// A length of time that a timer can run: longer than nothing, at most a year.
+pub(super) mod duration {
+    use std::time::Duration;
+
+    pub(in crate::config) use humantime_serde::serialize;
+    use serde::de::{Deserializer, Error};
+
+    const LEAST: Duration = Duration::from_millis(1);
+    const MOST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        match humantime_serde::deserialize(deserializer)? {
+            time if time < LEAST => Err(D::Error::custom("must be at least a millisecond")),
+            time if time > MOST => Err(D::Error::custom("must be at most a year")),
+            time => Ok(time),
+        }
+    }
+}
+
+/// Secrets, which an error must not quote.
+pub(super) fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let value = toml::Value::deserialize(deserializer)?;
+    value.try_into().map_err(|_| D::Error::custom("must be a list of texts"))
+}
+
+/// A list with something in it.
+pub(super) fn not_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    match Vec::deserialize(deserializer)? {
+        list if list.is_empty() => Err(D::Error::custom("must have at least one entry")),
+        list => Ok(list),
+    }
+}
+
+/// A number that one can work with.
+pub(super) fn within<'de, const LEAST: u64, const MOST: u64, N, D>(deserializer: D) -> Result<N, D::Error>
 where
     N: TryFrom<u64>,
     D: Deserializer<'de>,
 {
     match u64::deserialize(deserializer)? {
         number if number < LEAST => Err(D::Error::custom(format!("must be at least {LEAST}"))),
+        number if number > MOST => Err(D::Error::custom(format!("must be at most {MOST}"))),
         number => N::try_from(number).map_err(|_| D::Error::custom("is too large")),
+    }
+}
+
+/// A size as it was meant: in the largest unit that divides it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+pub(super) fn exact_size<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+    let octets = size.as_u64();
+    let unit = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+        .into_iter()
+        .find(|(_, unit)| octets.is_multiple_of(*unit));
+    match unit {
+        Some((name, unit)) if octets > 0 => serializer.collect_str(&format_args!("{} {name}", octets / unit)),
+        _ => serializer.collect_str(&format_args!("{octets} B")),
     }
 }
 

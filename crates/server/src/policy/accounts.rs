@@ -15,6 +15,8 @@ use crate::clock;
 use crate::descriptors::NumberError;
 use crate::peers::Peer;
 
+/// How often one session may register, unregister and register again: each time holds an address from everybody for a lease.
+const REGISTRATIONS_PER_SESSION_MAX: usize = 10;
 /// Names that nobody may have: mail systems speak by them (RFC 2142).
 const RESERVED_NAMES: [&str; 4] = ["postmaster", "mailer-daemon", "abuse", "root"];
 
@@ -31,13 +33,16 @@ impl<S: Store> Client<S> {
             return Err(replies::BAD_TOKEN);
         }
         let name = wish.name.as_ref().map(|name| self.allowed_name(name)).transpose()?;
-        if !self.settings.registration_rate.admit(Peer::from(self.peer.ip())) {
+        if self.registrations == REGISTRATIONS_PER_SESSION_MAX
+            || !self.settings.registration_rate.admit(Peer::from(self.peer.ip()))
+        {
             return Err(replies::REGISTERS_TOO_OFTEN);
         }
         let (account, address) = match name {
             Some(address) => (self.register_name(&address).await?, address),
             None => self.register_number(socket).await?,
         };
+        self.registrations += 1;
         tracing::info!(%address, "registered");
         self.bind(account, address.clone(), false);
         Ok(address)
@@ -86,7 +91,7 @@ impl<S: Store> Client<S> {
         let (issued, verifier) = match wish.verifier.take() {
             Some(verifier) => (Issued::Kept, verifier),
             None => {
-                let (password, verifier) = off_the_runtime(new_password).await?;
+                let (password, verifier) = self.derive(new_password).await?;
                 (Issued::Password(password), verifier)
             }
         };
@@ -101,6 +106,7 @@ impl<S: Store> Client<S> {
         self.shared.store.end_account(account, held_until).await.map_err(|error| store_refusal(&error))?;
         if let Some(identity) = self.identity.take() {
             identity.bond.end();
+            self.descriptors.release();
             tracing::info!(address = %identity.address, "unregistered");
         }
         Ok(())
@@ -113,15 +119,34 @@ impl<S: Store> Client<S> {
         // Where there is no account or no password, the same work is done for nothing.
         let (verifier, exists) = (verifier.clone().unwrap_or(self.shared.decoy.clone()), verifier.is_some());
         let password = credentials.password.clone();
-        let accepted = off_the_runtime(move || Ok(verifier.accepts(&password))).await? && exists;
+        let accepted = self.derive(move || Ok(verifier.accepts(&password))).await? && exists;
         let Some(account) = account.filter(|_| accepted) else {
             tracing::info!("a login failed");
             return Err(replies::BAD_CREDENTIALS);
         };
-        let touched = self.shared.store.touch(&[account.id], clock::now()).await;
-        touched.map_err(|error| store_refusal(&error))?;
+        // A store that takes no writes can still be read from.
+        if let Err(error) = self.shared.store.touch(&[account.id], clock::now()).await {
+            tracing::error!(%error, "cannot note that an account is in use");
+        }
         self.bind(account.id, account.address, true);
         Ok(())
+    }
+
+    /// Runs a derivation of keys, which takes a millisecond or more, where no other session waits for it: not on the runtime's
+    /// threads, and only so many at once, since the store needs the other threads too.
+    async fn derive<T: Send + 'static>(
+        &self,
+        derive: impl FnOnce() -> Result<T, ring::error::Unspecified> + Send + 'static,
+    ) -> Result<T, Reply> {
+        let Ok(_permit) = self.shared.derivations.acquire().await else { return Err(replies::STORE_FAILED) };
+        let derived = task::spawn_blocking(derive).await;
+        derived
+            .map_err(|error| error.to_string())
+            .and_then(|derived| derived.map_err(|_| "no randomness".to_owned()))
+            .map_err(|error| {
+                tracing::error!(error, "cannot derive a key");
+                replies::STORE_FAILED
+            })
     }
 
     /// The account of a user name: an address, or its local part.
@@ -148,19 +173,6 @@ fn new_password() -> Result<(String, Verifier), ring::error::Unspecified> {
     let salt: [u8; scram::SALT_OCTETS] = password::random()?;
     let verifier = Verifier::derive(&password, &salt, scram::ITERATIONS);
     Ok((password, verifier))
-}
-
-/// Runs a derivation of keys, which takes a millisecond or more, where no other session waits for it.
-async fn off_the_runtime<T: Send + 'static>(
-    derive: impl FnOnce() -> Result<T, ring::error::Unspecified> + Send + 'static,
-) -> Result<T, Reply> {
-    match task::spawn_blocking(derive).await {
-        Ok(Ok(derived)) => Ok(derived),
-        Ok(Err(_)) | Err(_) => {
-            tracing::error!("cannot derive a key: no randomness to be had");
-            Err(replies::STORE_FAILED)
-        }
-    }
 }
 
 /// Sees to it that there is a postmaster (RFC 5321 §4.5.1). Its password is known to nobody.

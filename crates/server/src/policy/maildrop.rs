@@ -2,25 +2,37 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use proto::ReversePath;
 use proto::smtp::server::Block;
 use proto::smtp::{Reply, replies};
-use store::{AccountId, Arrivals, EntryId, Maildrop, Reader, Store};
+use store::{AccountId, Arrivals, EntryId, Maildrop, Reader, Store, StoreError};
 use tokio::time::Instant;
 
 use super::{Client, store_refusal};
 
+/// What stands in the place of a message that the store can't read, so that those behind it can be had.
+const NOTICE: &[u8] = b"This message is damaged and cannot be read. It stays on the server: tell its operator.\r\n";
+
 /// What is being handed over.
 pub(super) struct Handover<R> {
-    /// Whose it is, and what; in the order in which it goes out.
+    /// Whose it is, and what; in the order in which it goes out. What can't be read is taken off: it is not to be flushed.
     maildrop: Option<(AccountId, Vec<EntryId>)>,
     /// How many of them have been opened.
     opened: usize,
-    reader: Option<R>,
+    text: Text<R>,
+}
+
+/// The text of the message that is going out.
+enum Text<R> {
+    Out,
+    Notice,
+    Stored(R),
 }
 
 impl<R> Default for Handover<R> {
     fn default() -> Self {
-        Self { maildrop: None, opened: 0, reader: None }
+        Self { maildrop: None, opened: 0, text: Text::Out }
     }
 }
 
@@ -52,23 +64,30 @@ impl<S: Store> Client<S> {
         let Maildrop { entries } = self.shared.store.maildrop(account).await.map_err(|error| store_refusal(&error))?;
         let entries: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
         let count = entries.len();
-        self.handover = Handover { maildrop: Some((account, entries)), opened: 0, reader: None };
+        self.handover = Handover { maildrop: Some((account, entries)), opened: 0, text: Text::Out };
         Ok(count)
     }
 
     /// Opens the next message. `None`: it can't be had.
     pub(crate) async fn next_message(&mut self) -> Option<Block> {
-        let (account, entries) = self.handover.maildrop.as_ref()?;
+        let own_address = self.identity()?.address.clone();
+        let (account, entries) = self.handover.maildrop.as_mut()?;
         let entry = *entries.get(self.handover.opened)?;
         match self.shared.store.open(*account, entry).await {
             Ok(Some((message, reader))) => {
                 self.handover.opened += 1;
-                self.handover.reader = Some(reader);
+                self.handover.text = Text::Stored(reader);
                 Some(Block { from: message.reverse_path, to: message.recipient })
             }
             Ok(None) => {
                 tracing::info!("a message went while its mailbox was read: another session has it");
                 None
+            }
+            Err(StoreError::Failed(error)) => {
+                tracing::error!(error, entry = entry.0, "a message is damaged: it is kept, its reader is told");
+                entries.remove(self.handover.opened);
+                self.handover.text = Text::Notice;
+                Some(Block { from: ReversePath::Null, to: own_address })
             }
             Err(error) => {
                 tracing::error!(%error, "cannot open a message");
@@ -78,9 +97,19 @@ impl<S: Store> Client<S> {
     }
 
     /// The next octets of the message; `Ok(None)` at its end.
-    pub(crate) async fn next_chunk(&mut self) -> Result<Option<impl AsRef<[u8]> + use<S>>, ()> {
-        let reader = self.handover.reader.as_mut().ok_or(())?;
-        reader.next().await.map_err(|error| tracing::error!(%error, "cannot read a message"))
+    pub(crate) async fn next_chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
+        let chunk = match &mut self.handover.text {
+            Text::Out => None,
+            Text::Notice => {
+                self.handover.text = Text::Out;
+                Some(Bytes::from_static(NOTICE))
+            }
+            Text::Stored(reader) => reader.next().await?,
+        };
+        if chunk.is_none() {
+            self.handover.text = Text::Out;
+        }
+        Ok(chunk)
     }
 
     /// The reader has shown that it has all of them.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use proto::Address;
 use proto::smtp::{Reply, replies};
 use store::{AccountId, Store, StoreError};
+use tokio::runtime::Handle;
 
 use crate::clock;
 use crate::config::Listen;
@@ -32,6 +33,7 @@ pub(crate) struct Client<S: Store> {
     listen: Listen,
     peer: SocketAddr,
     descriptors: Descriptors,
+    registrations: usize,
     identity: Option<Identity>,
     incoming: Incoming<S::Body>,
     handover: Handover<S::Reader>,
@@ -54,6 +56,7 @@ impl<S: Store> Client<S> {
             listen,
             peer,
             descriptors: Descriptors::default(),
+            registrations: 0,
             identity: None,
             incoming: Incoming::default(),
             handover: Handover::default(),
@@ -65,23 +68,40 @@ impl<S: Store> Client<S> {
         self.identity.as_ref().filter(|identity| !identity.bond.has_ended())
     }
 
-    /// The connection is at its end. An account that nobody could ever read again goes with it.
+    /// The connection is at its end.
     pub(crate) async fn leave(&mut self) {
-        let Some(Identity { account, .. }) = self.identity.take().filter(|identity| !identity.bond.has_ended()) else {
-            return;
-        };
-        let now = clock::now();
-        let result = match self.shared.store.account(account).await {
-            Ok(Some(found)) if found.verifier.is_none() => {
-                let held_until = clock::after(now, self.settings.config.registration.lease);
-                self.shared.store.end_account(account, held_until).await
-            }
-            Ok(_) => self.shared.store.touch(&[account], now).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = result {
-            tracing::error!(%error, "cannot note that a client has left");
+        if let Some(identity) = self.identity.take() {
+            depart(&self.shared, &self.settings, identity).await;
         }
+    }
+}
+
+impl<S: Store> Drop for Client<S> {
+    /// A task that panicked or was cut off has not left. When the whole server ends nothing comes of this; the next one ends
+    /// such accounts at its start.
+    fn drop(&mut self) {
+        if let (Some(identity), Ok(runtime)) = (self.identity.take(), Handle::try_current()) {
+            let (shared, settings) = (self.shared.clone(), self.settings.clone());
+            runtime.spawn(async move { depart(&shared, &settings, identity).await });
+        }
+    }
+}
+
+/// A session lets go of its account. One that nobody could ever read again ends.
+async fn depart<S: Store>(shared: &Shared<S>, settings: &Settings, identity: Identity) {
+    if identity.bond.has_ended() {
+        return;
+    }
+    let (account, now) = (identity.account, clock::now());
+    let result = match shared.store.account(account).await {
+        Ok(Some(found)) if found.verifier.is_none() => {
+            shared.store.end_account(account, clock::after(now, settings.config.registration.lease)).await
+        }
+        Ok(_) => shared.store.touch(&[account], now).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result {
+        tracing::error!(%error, "cannot note that a client has left");
     }
 }
 

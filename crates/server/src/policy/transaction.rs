@@ -86,7 +86,6 @@ impl<S: Store> Client<S> {
         };
         let Envelope { reverse_path, recipients, utf8, .. } = envelope;
         let (id, octets, now) = (self.shared.trace_id(), body.octets(), clock::now());
-        let recipients = each_account_once(recipients);
         let trace = self.trace(hello, utf8, &id, now);
         let (count, from) = (recipients.len(), reverse_path.to_string());
         let message = NewMessage { reverse_path, recipients, trace, received_at: now };
@@ -117,12 +116,6 @@ impl<S: Store> Client<S> {
         let (peer, domain, date) = (address_literal(self.peer.ip()), self.domain(), clock::date_time(now));
         format!("Received: from {name} ({peer})\r\n\tby {domain} with {protocol} id {id};\r\n\t{date}\r\n")
     }
-}
-
-/// An account gets a message once, by whatever addresses it was named.
-fn each_account_once(recipients: Vec<Recipient>) -> Vec<Recipient> {
-    let mut seen = std::collections::HashSet::with_capacity(recipients.len());
-    recipients.into_iter().filter(|recipient| seen.insert(recipient.account)).collect()
 }
 
 /// RFC 5321 §4.1.3.

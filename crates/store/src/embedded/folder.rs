@@ -12,12 +12,18 @@ const FILE_MODE: u32 = 0o600;
 
 /// Makes a folder and those above it, unless they are there.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+    match create_one(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             create(folder.parent().ok_or(error)?)?;
-            create(folder)
+            create_one(folder)
         }
+        done => done,
+    }
+}
+
+fn create_one(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync(folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))),
     }

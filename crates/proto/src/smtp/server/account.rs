@@ -8,7 +8,6 @@ use crate::smtp::{Enhanced, Reply, replies};
 use crate::{Address, LocalPart};
 
 /// May this peer have an address?
-#[derive(Debug)]
 pub struct Register {
     /// The name it wishes for; `None`: its descriptor's number.
     pub name: Option<LocalPart>,
@@ -24,7 +23,6 @@ pub struct IssuePassword {
 }
 
 /// What a password became.
-#[derive(Debug)]
 pub enum Issued {
     /// The server made this one.
     Password(String),
@@ -77,7 +75,7 @@ impl<R: 'static> Ask<'_, R, Register> {
                 core.reply(&Reply::new(250, Some(Enhanced(2, 1, 0)), address.to_string()));
                 State::Command(None)
             }
-            Err(reply) => refuse(core, &reply),
+            Err(reply) => refused(core, &reply),
         });
     }
 }
@@ -110,7 +108,7 @@ impl<R: 'static> Ask<'_, R, IssuePassword> {
                 core.reply(&replies::OK);
                 State::Command(None)
             }
-            Err(reply) => refuse(core, &reply),
+            Err(reply) => refused(core, &reply),
         });
     }
 }
@@ -134,7 +132,7 @@ impl<R: 'static> Ask<'_, R, Unregister> {
                 core.reply(&replies::OK);
                 State::Command(None)
             }
-            Err(reply) => refuse(core, &reply),
+            Err(reply) => refused(core, &reply),
         });
     }
 }
@@ -179,12 +177,18 @@ impl<R: 'static> Ask<'_, R, Authenticate> {
                 core.reply(&replies::LOGGED_IN);
                 State::Command(None)
             }
-            Err(reply) => refuse(core, &reply),
+            Err(reply) => refused(core, &reply),
         });
     }
 }
 
-/// A refusal here counts as an error: guessing names, tokens and passwords has an end.
+/// The driver's refusal.
+fn refused<R>(core: &mut Core, reply: &Reply) -> State<R> {
+    core.refuse(reply);
+    State::Command(None)
+}
+
+/// The session's own refusal.
 fn refuse<R>(core: &mut Core, reply: &Reply) -> State<R> {
     core.error(reply);
     State::Command(None)

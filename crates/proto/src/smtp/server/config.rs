@@ -16,7 +16,7 @@ pub struct Config {
     pub hostname: Domain,
     /// Whether other mail servers deliver here. Then nobody types: lines end in CRLF alone, and whoever talks before its turn
     /// (RFC 2920 §3.1) is not served.
-    pub strict: bool,
+    pub from_outside: bool,
     /// How much is taken.
     pub limits: Limits,
     /// How long a peer is waited for.

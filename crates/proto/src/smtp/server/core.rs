@@ -11,6 +11,9 @@ use super::line::{Found, LineReader};
 use crate::smtp::data::LineEnd;
 use crate::smtp::{Reply, replies};
 
+/// What each buffer of an idle session may keep.
+const IDLE_OCTETS_MAX: usize = 4 << 10;
+
 /// How the client said hello.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Hello {
@@ -34,7 +37,6 @@ impl Hello {
 }
 
 /// What all states share.
-#[derive(Debug)]
 pub(super) struct Core {
     pub(super) config: Arc<Config>,
     /// Whether nobody can overhear: TLS, or a peer on this machine.
@@ -56,7 +58,7 @@ pub(super) struct Core {
     sent: bool,
     errors: usize,
     /// Set while messages have been handed over and their reader has not shown yet that it has them: how many octets of the
-    /// input arrived before the last dot was written. Commands in those show nothing.
+    /// input arrived before the writing that ends with the last dot. Commands in those show nothing.
     unconfirmed: Option<usize>,
 }
 
@@ -74,7 +76,7 @@ pub(super) enum Line {
 
 impl Core {
     pub(super) fn new(config: Arc<Config>, secure: bool, now: Instant) -> Self {
-        let lines = LineReader::new(config.strict);
+        let lines = LineReader::new(config.from_outside);
         Self {
             config,
             secure,
@@ -106,6 +108,15 @@ impl Core {
         }
     }
 
+    /// Gives back what only a busy session needs.
+    pub(super) fn rest(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.is_empty() && buffer.capacity() > IDLE_OCTETS_MAX {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
     /// Drops the input that the last move lent out.
     pub(super) fn drop_lent(&mut self) {
         let lent = mem::take(&mut self.lent);
@@ -130,7 +141,7 @@ impl Core {
         }
     }
 
-    /// Messages have been handed over, all but their last dot written.
+    /// Messages have been handed over, all but what is written last, with the last dot.
     pub(super) fn expect_confirmation(&mut self) {
         // An input that is full may hide more that came early: then nothing can confirm this time.
         self.unconfirmed = (self.input.len() < super::INPUT_OCTETS_MAX).then_some(self.input.len());
@@ -142,13 +153,20 @@ impl Core {
     }
 
     pub(super) fn reply(&mut self, reply: &Reply) {
-        // RFC 5321 §4.2: the reply that ends a session by the server's will begins with its domain.
-        if reply.code() == 421 {
-            let text = format!("{} {}", self.config.hostname, reply.text());
-            return Reply::new(421, reply.enhanced(), text)
-                .write(matches!(self.hello, Hello::Ehlo(_)), &mut self.output);
+        let with_enhanced = matches!(self.hello, Hello::Ehlo(_));
+        match reply.code() {
+            421 => reply.of_host(&self.config.hostname).write(with_enhanced, &mut self.output),
+            _ => reply.write(with_enhanced, &mut self.output),
         }
-        reply.write(matches!(self.hello, Hello::Ehlo(_)), &mut self.output);
+    }
+
+    /// Refuses on the driver's word. With a client that has no account it counts: asking who lives here has an end.
+    pub(super) fn refuse(&mut self, reply: &Reply) {
+        // The account has ended in another session.
+        if *reply == replies::REGISTER_FIRST {
+            self.bound = false;
+        }
+        if self.bound { self.reply(reply) } else { self.error(reply) }
     }
 
     /// Answers what the client did wrong, and counts it.
@@ -182,8 +200,7 @@ impl Core {
     /// Takes the next line. `in_auth`: it belongs to an AUTH exchange.
     pub(super) fn next_line(&mut self, in_auth: bool) -> Line {
         let octets_max = if in_auth { AUTH_OCTETS_MAX } else { self.command_octets_max() };
-        let is_first = self.lines.is_at_first_line();
-        if is_first && self.input.first().is_some_and(|octet| TLS_HANDSHAKES.contains(octet)) {
+        if self.lines.is_at_first_line() && is_foreign(&self.input) {
             return Line::Foreign;
         }
         match self.lines.find(&self.input, octets_max) {
@@ -199,7 +216,7 @@ impl Core {
                 line.clear();
                 line.extend_from_slice(&self.input[..text]);
                 self.consume(octets);
-                if is_first && is_foreign(&line) { Line::Foreign } else { Line::Command(line) }
+                Line::Command(line)
             }
         }
     }
@@ -215,12 +232,25 @@ impl Core {
     }
 }
 
-/// The first octet of a TLS record, and of an SSLv2 hello.
-const TLS_HANDSHAKES: [u8; 2] = [0x16, 0x80];
+/// How other protocols begin: a TLS record, an SSLv2 hello, and what a browser says that a web page has sent here.
+const FOREIGN_OPENINGS: [&[u8]; 14] = [
+    b"\x16",
+    b"\x80",
+    b"GET ",
+    b"POST ",
+    b"PUT ",
+    b"HEAD ",
+    b"OPTIONS ",
+    b"DELETE ",
+    b"CONNECT ",
+    b"PATCH ",
+    b"TRACE ",
+    b"PROPFIND ",
+    b"PRI * HTTP",
+    b"SSH-",
+];
 
-/// Whether a first line is another protocol's: a browser's, say, that a web page has sent here.
-fn is_foreign(line: &[u8]) -> bool {
-    const OPENINGS: [&[u8]; 10] =
-        [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"CONNECT ", b"PATCH ", b"TRACE ", b"SSH-"];
-    OPENINGS.iter().any(|opening| line.starts_with(opening))
+/// Whether the first octets of a session are another protocol's, however long their line is.
+fn is_foreign(input: &[u8]) -> bool {
+    FOREIGN_OPENINGS.iter().any(|opening| input.starts_with(opening))
 }

@@ -58,9 +58,7 @@ const STARS: &str = "*****\r\n";
 pub(super) fn xretrieve<R>(core: &mut Core, args: &str) -> State<R> {
     let wait = match args.split_once('=') {
         None if args.is_empty() => Some(Duration::ZERO),
-        Some((keyword, seconds)) if keyword.eq_ignore_ascii_case("WAIT") => {
-            seconds.parse().ok().map(Duration::from_secs)
-        }
+        Some((keyword, seconds)) if keyword.eq_ignore_ascii_case("WAIT") => wait_of(seconds),
         _ => None,
     };
     match wait {
@@ -70,6 +68,12 @@ pub(super) fn xretrieve<R>(core: &mut Core, args: &str) -> State<R> {
             State::Command(None)
         }
     }
+}
+
+/// Digits alone, however many.
+fn wait_of(seconds: &str) -> Option<Duration> {
+    let digits = !seconds.is_empty() && seconds.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| Duration::from_secs(seconds.parse().unwrap_or(u64::MAX)))
 }
 
 impl<R: 'static> Ask<'_, R, Retrieve> {
@@ -86,7 +90,7 @@ impl<R: 'static> Ask<'_, R, Retrieve> {
                 State::Asking(Question::NextMessage(NextMessage { left }))
             }
             Err(reply) => {
-                core.reply(&reply);
+                core.refuse(&reply);
                 State::Command(None)
             }
         });

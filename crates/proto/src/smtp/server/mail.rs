@@ -42,7 +42,7 @@ pub struct Recipient<R> {
     pub forward_path: ForwardPath,
 }
 
-/// May the data come?
+/// Is there room for the data?
 #[derive(Debug)]
 pub struct BeginData<R> {
     /// The transaction.
@@ -107,7 +107,7 @@ impl<R: 'static> Ask<'_, R, Mail> {
                 State::Command(Some(Envelope { reverse_path, recipients: Vec::new(), octets, utf8 }))
             }
             Err(reply) => {
-                core.reply(&reply);
+                core.refuse(&reply);
                 State::Command(None)
             }
         });
@@ -151,7 +151,7 @@ impl<R: 'static> Ask<'_, R, Recipient<R>> {
                     envelope.recipients.push(recipient);
                     core.reply(&replies::RECIPIENT_OK);
                 }
-                Err(reply) => core.reply(&reply),
+                Err(reply) => core.refuse(&reply),
             }
             State::Command(Some(envelope))
         });
@@ -170,17 +170,11 @@ pub(super) fn data<R>(core: &mut Core, envelope: Envelope<R>, args: &str) -> Sta
 }
 
 impl<R: 'static> Ask<'_, R, BeginData<R>> {
-    /// It may; or not.
-    pub fn answer(self, verdict: Result<(), Reply>, now: Instant) {
-        self.proceed(|core, BeginData { envelope }| match verdict {
-            Ok(()) => {
-                core.reply(&Reply::new(354, None, "Start mail input; end with <CRLF>.<CRLF>"));
-                State::Data(Receiving::new(envelope, DataReader::new(core.line_end()), now))
-            }
-            Err(reply) => {
-                core.reply(&reply);
-                State::Command(None)
-            }
+    /// It may.
+    pub fn answer(self, now: Instant) {
+        self.proceed(|core, BeginData { envelope }| {
+            core.reply(&Reply::new(354, None, "Start mail input; end with <CRLF>.<CRLF>"));
+            State::Data(Receiving::new(envelope, DataReader::new(core.line_end()), now))
         });
     }
 }

@@ -40,14 +40,12 @@ pub const INPUT_OCTETS_MAX: usize = 64 << 10;
 const OUTPUT_OCTETS: usize = 64 << 10;
 
 /// One session.
-#[derive(Debug)]
 pub struct Session<R> {
     core: Core,
     state: State<R>,
 }
 
 /// What the driver shall do next.
-#[derive(Debug)]
 pub enum Step<'s, R> {
     /// Receive more, or see the deadline pass.
     NeedInput,
@@ -71,7 +69,7 @@ pub enum Step<'s, R> {
     Mail(Ask<'s, R, Mail>),
     /// May it go there?
     Recipient(Ask<'s, R, Recipient<R>>),
-    /// May the data come? An earlier message's data is of no use any more.
+    /// Is there room for the data? An earlier message's is of no use any more.
     BeginData(Ask<'s, R, BeginData<R>>),
     /// Octets of the message.
     Content(&'s [u8]),
@@ -91,7 +89,6 @@ pub enum Step<'s, R> {
 }
 
 /// A question, to be answered by its own `answer` method. Dropped without an answer, it ends the session.
-#[derive(Debug)]
 pub struct Ask<'s, R, Q> {
     session: &'s mut Session<R>,
     /// What is asked.
@@ -112,7 +109,6 @@ impl<R: 'static, Q> Ask<'_, R, Q> {
 }
 
 /// Where a session is. Each state holds its own data, and moving on takes it by value.
-#[derive(Debug)]
 enum State<R> {
     /// Nothing has been looked at or said.
     Fresh,
@@ -128,16 +124,15 @@ enum State<R> {
     Asked,
     /// Mail data is coming in.
     Data(Receiving<R>),
-    /// A maildrop has gone out but for its last dot.
+    /// A maildrop has gone out but for what ends with its last dot.
     BeforeLastDot,
-    /// All that arrived before the last dot is known: it may go out.
+    /// All that has arrived by now is known: that may go out too.
     LastDot,
     /// The rest of the output is due, then the end.
     Closing,
 }
 
 /// The questions, with what the session needs to go on.
-#[derive(Debug)]
 enum Question<R> {
     Register(Register),
     IssuePassword(IssuePassword),
@@ -236,13 +231,12 @@ impl<R: 'static> Session<R> {
         match mem::replace(&mut self.state, State::Asked) {
             State::Fresh => {
                 self.state = State::Greeting;
-                self.core.config.strict.then_some(Move::Poll)
+                self.core.config.from_outside.then_some(Move::Poll)
             }
             State::Greeting => {
                 let next = verbs::greet(&mut self.core);
                 self.proceed(next)
             }
-            State::Command(_) | State::Sasl if self.core.stopping => self.close_with(&replies::STOPPING),
             State::Command(transaction) if self.core.output.len() >= OUTPUT_OCTETS => {
                 self.proceed(State::Command(transaction));
                 Some(Move::Send)
@@ -250,6 +244,7 @@ impl<R: 'static> Session<R> {
             State::Command(transaction) if self.core.takes_confirmation() => {
                 self.proceed(State::Asking(Question::Flush(Flush { transaction })))
             }
+            State::Command(_) | State::Sasl if self.core.stopping => self.close_with(&replies::STOPPING),
             State::Command(transaction) => match self.core.next_line(false) {
                 Line::Partial => self.wait(State::Command(transaction), now),
                 Line::Refused => self.proceed(State::Command(transaction)),
@@ -311,6 +306,9 @@ impl<R: 'static> Session<R> {
         } else if now >= self.deadline() {
             self.close_with(&replies::TIMEOUT)
         } else {
+            if !self.is_in_data() {
+                self.core.rest();
+            }
             Some(Move::NeedInput)
         }
     }
