@@ -64,7 +64,7 @@ pub struct Registration {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Largest message.
-    #[serde(deserialize_with = "values::size_of_at_least::<65_536, _>", serialize_with = "values::exact_size")]
+    #[serde(deserialize_with = "values::size_of_at_least::<1, _>", serialize_with = "values::exact_size")]
     pub message_size: ByteSize,
     /// Most recipients of one message.
     #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
@@ -276,7 +276,7 @@ mod tests {
             ("hostnam = \"x\"", "line 1", "hostnam"),
             ("hostname = \"-\"", "line 1", "Bad domain"),
             ("\n[limits]\nrecipients = 0", "line 3", "at least 1"),
-            ("[limits]\nmessage_size = \"1 B\"", "line 2", "at least 64"),
+            ("[limits]\nmessage_size = \"0 B\"", "line 2", "at least 1"),
             ("[limits]\ncommand_octets = 100000", "line 2", "at most 12288"),
             ("listen = []", "line 1", "at least one"),
             ("[timeouts]\ncommand = \"500000000years\"", "line 2", "at most"),

@@ -161,7 +161,7 @@ pub(super) fn exact_size<S: Serializer>(size: &ByteSize, serializer: S) -> Resul
     }
 }
 
-/// A size that is large enough to work with (RFC 5321 §4.5.3.1.7 wants 64 KiB for a message).
+/// A size that is large enough to work with.
 pub(super) fn size_of_at_least<'de, const LEAST: u64, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<ByteSize, D::Error> {
