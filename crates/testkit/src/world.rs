@@ -195,7 +195,8 @@ impl Client {
                 }
                 Step::Mail(ask) => {
                     let from = ask.question.reverse_path.address();
-                    let verdict = match &self.identity {
+                    let identity = self.identity.as_ref().filter(|own| world.boxes.contains_key(&own.key()));
+                    let verdict = match identity {
                         None => Err(replies::REGISTER_FIRST),
                         Some(own) if from.is_some_and(|from| from.key() == own.key()) => Ok(()),
                         Some(_) => Err(replies::NOT_YOUR_ADDRESS),

@@ -1,7 +1,8 @@
 //! Who a session speaks for: XREGISTER, XPASSWD, XUNREGISTER (docs/registration.md) and AUTH (RFC 4954).
 
+use super::State;
 use super::core::Core;
-use super::{Ask, Question, State};
+use super::step::{Ask, Question};
 use crate::sasl::plain::Credentials;
 use crate::sasl::scram::Verifier;
 use crate::smtp::{Enhanced, Reply, replies};

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use bytes::BufMut;
 
+use super::State;
 use super::config::WAIT_MAX;
 use super::core::Core;
 use super::mail::Envelope;
-use super::{Ask, Question, State};
+use super::step::{Ask, Question};
 use crate::smtp::data::DataWriter;
 use crate::smtp::{Enhanced, Reply, replies};
 use crate::{Address, ReversePath};

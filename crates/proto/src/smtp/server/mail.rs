@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::State;
 use super::config::Config;
 use super::core::{Core, Hello};
-use super::{Ask, Question, State};
+use super::step::{Ask, Question};
 use crate::smtp::data::{DataReader, Piece};
 use crate::smtp::{Reply, replies};
 use crate::{ForwardPath, ReversePath};

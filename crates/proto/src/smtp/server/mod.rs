@@ -15,6 +15,7 @@ mod extensions;
 mod handover;
 mod line;
 mod mail;
+mod step;
 mod verbs;
 
 use std::mem;
@@ -29,9 +30,11 @@ pub use self::config::{AUTH_OCTETS_MAX, Config, Limits, Timeouts, WAIT_MAX};
 pub use self::core::Hello;
 pub use self::handover::{Block, Flush, NextChunk, NextMessage, Retrieve};
 pub use self::mail::{BeginData, Commit, Envelope, Mail, Recipient};
+pub use self::step::{Ask, Step};
 
 use self::core::{Core, Line};
 use self::mail::{Received, Receiving};
+use self::step::Question;
 use super::{Reply, replies};
 
 /// How much unread input a session holds: more than any line, and than any piece of mail data a driver should read at once.
@@ -43,69 +46,6 @@ const OUTPUT_OCTETS: usize = 64 << 10;
 pub struct Session<R> {
     core: Core,
     state: State<R>,
-}
-
-/// What the driver shall do next.
-pub enum Step<'s, R> {
-    /// Receive more, or see the deadline pass.
-    NeedInput,
-    /// Receive what has arrived already, without waiting.
-    Poll,
-    /// Write these octets, all of them, before the next step.
-    Send(&'s [u8]),
-    /// Close the connection.
-    Close,
-
-    /// May this peer have an address?
-    Register(Ask<'s, R, Register>),
-    /// May this account log in with a password?
-    IssuePassword(Ask<'s, R, IssuePassword>),
-    /// Shall this account go?
-    Unregister(Ask<'s, R, Unregister>),
-    /// Is it who it says?
-    Authenticate(Ask<'s, R, Authenticate>),
-
-    /// May mail come from there?
-    Mail(Ask<'s, R, Mail>),
-    /// May it go there?
-    Recipient(Ask<'s, R, Recipient<R>>),
-    /// Is there room for the data? An earlier message's is of no use any more.
-    BeginData(Ask<'s, R, BeginData<R>>),
-    /// Octets of the message.
-    Content(&'s [u8]),
-    /// The message will be refused: its octets are of no use.
-    Abandon,
-    /// The message is whole. Is it kept, for good and for all recipients?
-    Commit(Envelope<R>, Ask<'s, R, Commit>),
-
-    /// How many messages does the mailbox hold?
-    Retrieve(Ask<'s, R, Retrieve>),
-    /// Who is the next one from and to?
-    NextMessage(Ask<'s, R, NextMessage>),
-    /// What are its next octets?
-    NextChunk(Ask<'s, R, NextChunk>),
-    /// The reader has them all: are they flushed?
-    Flush(Ask<'s, R, Flush<R>>),
-}
-
-/// A question, to be answered by its own `answer` method. Dropped without an answer, it ends the session.
-pub struct Ask<'s, R, Q> {
-    session: &'s mut Session<R>,
-    /// What is asked.
-    pub question: Q,
-}
-
-impl<R: 'static, Q> Ask<'_, R, Q> {
-    /// How the client said hello.
-    pub fn hello(&self) -> &Hello {
-        &self.session.core.hello
-    }
-
-    /// Answers, and goes on in the state that `next` makes of the question.
-    fn proceed(self, next: impl FnOnce(&mut Core, Q) -> State<R>) {
-        let next = next(&mut self.session.core, self.question);
-        self.session.go(next);
-    }
 }
 
 /// Where a session is. Each state holds its own data, and moving on takes it by value.
@@ -130,29 +70,6 @@ enum State<R> {
     LastDot,
     /// The rest of the output is due, then the end.
     Closing,
-}
-
-/// The questions, with what the session needs to go on.
-enum Question<R> {
-    Register(Register),
-    IssuePassword(IssuePassword),
-    Unregister(Unregister),
-    Authenticate(Authenticate),
-    Mail(Mail),
-    Recipient(Recipient<R>),
-    BeginData(BeginData<R>),
-    Commit(Envelope<R>),
-    Retrieve(Retrieve),
-    NextMessage(NextMessage),
-    NextChunk(NextChunk),
-    Flush(Flush<R>),
-}
-
-impl<R> Question<R> {
-    /// How much output may wait for the answer. What can take its time makes nobody wait for earlier replies.
-    fn output_octets_max(&self) -> usize {
-        if matches!(self, Self::Retrieve(_)) { 0 } else { OUTPUT_OCTETS }
-    }
 }
 
 /// What a move came to, before anything is lent out.
@@ -222,7 +139,7 @@ impl<R: 'static> Session<R> {
             Move::Content(range) => Step::Content(&self.core.input[range]),
             Move::TypedLineEnd => Step::Content(b"\r\n"),
             Move::Abandon => Step::Abandon,
-            Move::Ask(question) => self.ask(question),
+            Move::Ask(question) => question.put(self),
         }
     }
 
@@ -335,26 +252,6 @@ impl<R: 'static> Session<R> {
             Received::TypedLineEnd => Some(Move::TypedLineEnd),
             Received::Bad => Some(Move::Abandon),
             Received::Dropped | Received::More | Received::End => None,
-        }
-    }
-
-    fn ask(&mut self, question: Question<R>) -> Step<'_, R> {
-        fn put<R, Q>(session: &mut Session<R>, question: Q) -> Ask<'_, R, Q> {
-            Ask { session, question }
-        }
-        match question {
-            Question::Register(question) => Step::Register(put(self, question)),
-            Question::IssuePassword(question) => Step::IssuePassword(put(self, question)),
-            Question::Unregister(question) => Step::Unregister(put(self, question)),
-            Question::Authenticate(question) => Step::Authenticate(put(self, question)),
-            Question::Mail(question) => Step::Mail(put(self, question)),
-            Question::Recipient(question) => Step::Recipient(put(self, question)),
-            Question::BeginData(question) => Step::BeginData(put(self, question)),
-            Question::Commit(envelope) => Step::Commit(envelope, put(self, Commit)),
-            Question::Retrieve(question) => Step::Retrieve(put(self, question)),
-            Question::NextMessage(question) => Step::NextMessage(put(self, question)),
-            Question::NextChunk(question) => Step::NextChunk(put(self, question)),
-            Question::Flush(question) => Step::Flush(put(self, question)),
         }
     }
 }

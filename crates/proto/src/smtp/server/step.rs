@@ -1,0 +1,114 @@
+//! What a session asks of whoever drives it.
+
+use super::account::{Authenticate, IssuePassword, Register, Unregister};
+use super::core::{Core, Hello};
+use super::handover::{Flush, NextChunk, NextMessage, Retrieve};
+use super::mail::{BeginData, Commit, Envelope, Mail, Recipient};
+use super::{OUTPUT_OCTETS, Session, State};
+
+/// What the driver shall do next.
+pub enum Step<'s, R> {
+    /// Receive more, or see the deadline pass.
+    NeedInput,
+    /// Receive what has arrived already, without waiting.
+    Poll,
+    /// Write these octets, all of them, before the next step.
+    Send(&'s [u8]),
+    /// Close the connection.
+    Close,
+
+    /// May this peer have an address?
+    Register(Ask<'s, R, Register>),
+    /// May this account log in with a password?
+    IssuePassword(Ask<'s, R, IssuePassword>),
+    /// Shall this account go?
+    Unregister(Ask<'s, R, Unregister>),
+    /// Is it who it says?
+    Authenticate(Ask<'s, R, Authenticate>),
+
+    /// May mail come from there?
+    Mail(Ask<'s, R, Mail>),
+    /// May it go there?
+    Recipient(Ask<'s, R, Recipient<R>>),
+    /// Is there room for the data? An earlier message's is of no use any more.
+    BeginData(Ask<'s, R, BeginData<R>>),
+    /// Octets of the message.
+    Content(&'s [u8]),
+    /// The message will be refused: its octets are of no use.
+    Abandon,
+    /// The message is whole. Is it kept, for good and for all recipients?
+    Commit(Envelope<R>, Ask<'s, R, Commit>),
+
+    /// How many messages does the mailbox hold?
+    Retrieve(Ask<'s, R, Retrieve>),
+    /// Who is the next one from and to?
+    NextMessage(Ask<'s, R, NextMessage>),
+    /// What are its next octets?
+    NextChunk(Ask<'s, R, NextChunk>),
+    /// The reader has them all: are they flushed?
+    Flush(Ask<'s, R, Flush<R>>),
+}
+
+/// A question, to be answered by its own `answer` method. Dropped without an answer, it ends the session.
+pub struct Ask<'s, R, Q> {
+    session: &'s mut Session<R>,
+    /// What is asked.
+    pub question: Q,
+}
+
+impl<R: 'static, Q> Ask<'_, R, Q> {
+    /// How the client said hello.
+    pub fn hello(&self) -> &Hello {
+        &self.session.core.hello
+    }
+
+    /// Answers, and goes on in the state that `next` makes of the question.
+    pub(super) fn proceed(self, next: impl FnOnce(&mut Core, Q) -> State<R>) {
+        let next = next(&mut self.session.core, self.question);
+        self.session.go(next);
+    }
+}
+
+/// The questions, with what the session needs to go on.
+pub(super) enum Question<R> {
+    Register(Register),
+    IssuePassword(IssuePassword),
+    Unregister(Unregister),
+    Authenticate(Authenticate),
+    Mail(Mail),
+    Recipient(Recipient<R>),
+    BeginData(BeginData<R>),
+    Commit(Envelope<R>),
+    Retrieve(Retrieve),
+    NextMessage(NextMessage),
+    NextChunk(NextChunk),
+    Flush(Flush<R>),
+}
+
+impl<R> Question<R> {
+    /// How much output may wait for the answer. What can take its time makes nobody wait for earlier replies.
+    pub(super) fn output_octets_max(&self) -> usize {
+        if matches!(self, Self::Retrieve(_)) { 0 } else { OUTPUT_OCTETS }
+    }
+
+    /// Puts it to the driver.
+    pub(super) fn put(self, session: &mut Session<R>) -> Step<'_, R> {
+        fn ask<R, Q>(session: &mut Session<R>, question: Q) -> Ask<'_, R, Q> {
+            Ask { session, question }
+        }
+        match self {
+            Self::Register(question) => Step::Register(ask(session, question)),
+            Self::IssuePassword(question) => Step::IssuePassword(ask(session, question)),
+            Self::Unregister(question) => Step::Unregister(ask(session, question)),
+            Self::Authenticate(question) => Step::Authenticate(ask(session, question)),
+            Self::Mail(question) => Step::Mail(ask(session, question)),
+            Self::Recipient(question) => Step::Recipient(ask(session, question)),
+            Self::BeginData(question) => Step::BeginData(ask(session, question)),
+            Self::Commit(envelope) => Step::Commit(envelope, ask(session, Commit)),
+            Self::Retrieve(question) => Step::Retrieve(ask(session, question)),
+            Self::NextMessage(question) => Step::NextMessage(ask(session, question)),
+            Self::NextChunk(question) => Step::NextChunk(ask(session, question)),
+            Self::Flush(question) => Step::Flush(ask(session, question)),
+        }
+    }
+}
