@@ -8,9 +8,10 @@ use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Message, Openin
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
-use crate::transport::{READ_OCTETS_MAX, Stream, Transport};
+use crate::transport::{READ_OCTETS_MAX, Stream, Transport, within};
 use crate::{
-    Address, ConnectOptions, Delivery, Envelope, Error, Extension, Extensions, Retrieval, ServerAddress, TlsMode,
+    Address, ConnectOptions, Delivery, Envelope, Error, Extension, Peer, QUIT_TIMEOUT, Retrieval, ServerAddress,
+    TlsMode,
 };
 
 /// Longest user name and password together, in octets: the AUTH line of RFC 4954 §4 has room for far more.
@@ -25,40 +26,45 @@ pub struct Connection {
     pub(crate) transport: Transport,
     /// Taken by the exchange that is under way, which puts it back when it ends well.
     pub(crate) session: Option<Session>,
-    extensions: Extensions,
+    peer: Peer,
     address: Option<Address>,
 }
 
 impl Connection {
     /// Connects to a server and greets it.
     pub async fn connect(server: &ServerAddress, options: ConnectOptions) -> Result<Self, Error> {
-        let connected = tokio::time::timeout(options.timeout, TcpStream::connect((server.host(), server.port())));
-        let connected = connected.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        // Commands are small and each awaits its reply: nothing is won by holding them back.
-        let connected = connected.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
-        let stream = connected.map_err(|source| Error::Connect { server: server.clone(), source })?;
-        Self::open(stream, options).await
+        let connected = tokio::time::timeout(options.connect_timeout, tcp_connection(server)).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let (stream, peer) = connected.map_err(|source| Error::Connect { server: server.clone(), source })?;
+        Self::open(stream, peer, options).await
     }
 
-    /// Greets the server at the other end of a stream.
-    pub async fn open(stream: impl Stream + 'static, options: ConnectOptions) -> Result<Self, Error> {
-        let ConnectOptions { tls, client_name, timeout, dialogue } = options;
+    /// Greets the server at the other end of a stream, which is at `peer`.
+    pub async fn open(stream: impl Stream + 'static, peer: Peer, options: ConnectOptions) -> Result<Self, Error> {
+        let ConnectOptions { tls, client_name, connect_timeout, timeout, dialogue } = options;
         let client_name = client_name
             .parse()
             .map_err(|_| Error::BadInput("the client's name is neither a domain nor an address literal"))?;
         let mut transport = Transport::new(Box::new(stream), timeout);
         let opening = Opening::new(client_name, dialogue.map(Dialogue::new));
-        let session = transport.run(opening).await?.map_err(Error::Refused)?;
+        let session = within(connect_timeout, transport.run(opening)).await?.map_err(Error::NoService)?;
         if tls == TlsMode::Required {
             return Err(Error::NoTls);
         }
-        let extensions = session.extensions().clone();
-        Ok(Self { transport, session: Some(session), extensions, address: None })
+        Ok(Self { transport, session: Some(session), peer, address: None })
     }
 
-    /// What the server offers.
-    pub fn extensions(&self) -> &Extensions {
-        &self.extensions
+    /// Whether the server offers this, and still listens.
+    pub fn offers(&self, extension: Extension) -> bool {
+        self.session.as_ref().is_some_and(|session| session.extensions().offers(extension))
+    }
+
+    /// Fails where others could overhear a password: there it is neither said nor asked for.
+    pub fn require_private(&self) -> Result<(), Error> {
+        match self.peer {
+            Peer::Local => Ok(()),
+            Peer::Remote => Err(Error::NotPrivate),
+        }
     }
 
     /// Whose session this is, since it registered or logged in with its address.
@@ -78,8 +84,9 @@ impl Connection {
         Ok(address)
     }
 
-    /// Has the server issue a password for the account. An earlier one is void.
+    /// Has the server issue a password for the account. An earlier one is void. Only where nobody can overhear it.
     pub async fn issue_password(&mut self) -> Result<String, Error> {
+        self.require_private()?;
         self.require(Extension::XPasswd)?;
         self.ask(Session::issue_password).await
     }
@@ -92,9 +99,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Logs in with an account's address, or its local part, and password.
+    /// Logs in with an account's address, or its local part, and password. Only where nobody can overhear it.
     pub async fn login(&mut self, user: &str, password: &str) -> Result<(), Error> {
-        if !self.extensions.has_mechanism("PLAIN") {
+        self.require_private()?;
+        if !self.session()?.extensions().has_mechanism("PLAIN") {
             return Err(Error::NotOffered("AUTH PLAIN"));
         }
         if user.is_empty() || password.is_empty() || user.len() + password.len() > CREDENTIALS_OCTETS_MAX {
@@ -124,12 +132,13 @@ impl Connection {
         // What a stream will hold can't be known; BODY=8BITMIME permits 8-bit octets and demands none (RFC 6152 §3).
         let message = Message { octets, eight_bit: true };
         let transaction = self.take_session()?.transaction(envelope.clone(), message);
-        let ending = match self.transport.run(transaction).await? {
-            Begun::Content(content) => self.send_content(content, body, progress).await?,
-            Begun::Ending(ending) => ending,
+        let (session, delivery) = match self.transport.run(transaction).await? {
+            Begun::Content(content) => {
+                let ending = self.send_content(content, body, progress).await?;
+                self.hear_verdict(ending).await?
+            }
+            Begun::Ending(ending) => self.transport.run(ending).await?,
         };
-        // RFC 5321 §4.5.3.2.6 gives the last reply twice the time of others.
-        let (session, delivery) = self.transport.run_patiently(ending, self.transport.timeout()).await?;
         self.session = Some(session);
         Ok(delivery)
     }
@@ -154,7 +163,7 @@ impl Connection {
 
     /// Says goodbye and closes the connection.
     pub async fn quit(mut self) -> Result<(), Error> {
-        self.ask(Session::quit).await
+        within(QUIT_TIMEOUT, self.ask(Session::quit)).await
     }
 
     pub(crate) async fn ask<T>(&mut self, command: impl FnOnce(Session) -> Ask<T>) -> Result<T, Error> {
@@ -190,11 +199,31 @@ impl Connection {
         }
     }
 
+    /// Awaits the reply to a whole message. If none comes, the server may have it or not.
+    async fn hear_verdict(&mut self, ending: Ending) -> Result<(Session, Delivery), Error> {
+        // RFC 5321 §4.5.3.2.6 gives the last reply twice the time of others.
+        let verdict = self.transport.run_patiently(ending, self.transport.timeout()).await;
+        verdict.map_err(|error| if error.leaves_doubt() { Error::SentInDoubt(error.into()) } else { error })
+    }
+
+    fn session(&self) -> Result<&Session, Error> {
+        self.session.as_ref().ok_or(Error::Closed(None))
+    }
+
     fn take_session(&mut self) -> Result<Session, Error> {
         self.session.take().ok_or(Error::Closed(None))
     }
 
     fn require(&self, extension: Extension) -> Result<(), Error> {
-        if self.extensions.offers(extension) { Ok(()) } else { Err(Error::NotOffered(extension.keyword())) }
+        let is_offered = self.session()?.extensions().offers(extension);
+        if is_offered { Ok(()) } else { Err(Error::NotOffered(extension.keyword())) }
     }
+}
+
+async fn tcp_connection(server: &ServerAddress) -> io::Result<(TcpStream, Peer)> {
+    let stream = TcpStream::connect((server.host(), server.port())).await?;
+    // Commands are small and each awaits its reply: nothing is won by holding them back.
+    stream.set_nodelay(true)?;
+    let peer = Peer::at(stream.peer_addr()?.ip());
+    Ok((stream, peer))
 }

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use crate::ServerAddress;
 
-/// Why an operation failed. After anything but [`Error::Refused`], [`Error::NotOffered`] and [`Error::BadInput`] the
-/// connection is of no use any more.
+/// Why an operation failed. After anything but [`Error::Refused`], [`Error::NotOffered`], [`Error::NotPrivate`] and
+/// [`Error::BadInput`] the connection is of no use any more.
 #[derive(Debug, Error)]
 pub enum Error {
     /// No connection could be made.
@@ -36,12 +36,24 @@ pub enum Error {
     /// The server closed the connection, perhaps with last words: mostly a 421.
     #[error("the server closed the connection{}", .0.as_ref().map(|reply| format!(": {reply}")).unwrap_or_default())]
     Closed(Option<Reply>),
+    /// The server greeted with a refusal.
+    #[error("the server gives no service: {0}")]
+    NoService(Reply),
+    /// The connection ended between the end of a message and its reply.
+    #[error("it is not known whether the server took the mail: {0}")]
+    SentInDoubt(#[source] Box<Error>),
+    /// The connection ended before the server had answered that it let go of the mail that is kept here.
+    #[error("the mail is kept here, but may come again: {0}")]
+    FlushInDoubt(#[source] Box<Error>),
     /// The server said no. 4yz: it may work later. 5yz: it won't.
     #[error("the server refused: {0}")]
     Refused(Reply),
     /// The server broke the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(#[from] Breach),
+    /// A password was to be said, or asked for, where others can overhear it. Nothing was.
+    #[error("a password must not go over a network in clear, and this version has no TLS")]
+    NotPrivate,
     /// TLS is required, and can't be had.
     #[error("TLS is required, but cannot be had with this server")]
     NoTls,
@@ -54,6 +66,13 @@ pub enum Error {
     /// A retrieval was to be confirmed before all its messages were read; nothing was confirmed.
     #[error("not all messages were read, so none was confirmed")]
     Unread,
+}
+
+impl Error {
+    /// Whether the connection ended without a word about what was asked last.
+    pub(crate) fn leaves_doubt(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Io(_) | Self::Closed(None))
+    }
 }
 
 impl From<Failure> for Error {

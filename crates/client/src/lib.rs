@@ -10,14 +10,16 @@ mod options;
 mod retrieval;
 mod server_address;
 mod transport;
+mod user_folder;
 
 pub use accounts::{ACCOUNTS_OCTETS_MAX, Accounts, AccountsError, LOCK_WAIT_MAX, StoredAccount};
 pub use connection::{CREDENTIALS_OCTETS_MAX, Connection};
 pub use error::Error;
-pub use options::{ConnectOptions, REPLY_TIMEOUT, TlsMode};
+pub use options::{CONNECT_TIMEOUT, ConnectOptions, Peer, QUIT_TIMEOUT, REPLY_TIMEOUT, TlsMode};
 pub use proto::smtp::Reply;
-pub use proto::smtp::client::{Block, Breach, Delivery, Envelope, Extension, Extensions, Line, Listener, Outcome};
+pub use proto::smtp::client::{Breach, Delivery, Envelope, Extension, Line, Listener, Outcome};
 pub use proto::{Address, ReversePath};
 pub use retrieval::{IncomingMessage, Retrieval};
 pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};
 pub use transport::Stream;
+pub use user_folder::user_folder;

@@ -1,12 +1,36 @@
 //! How to connect.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use proto::smtp::client::Listener;
 
 /// How long a reply may take (RFC 5321 §4.5.3.2: five minutes for most of them).
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long connecting and the greeting may take. RFC 5321 §4.5.3.2.1 has mail servers wait five minutes for the greeting;
+/// they have all day, the person who waits for this client has not.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait for the reply to QUIT: when it is said, all is done.
+pub const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where the server is, and so who may overhear what is said to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// On this machine, where nobody can overhear.
+    Local,
+    /// Elsewhere: passwords are neither said nor asked for.
+    Remote,
+}
+
+impl Peer {
+    /// Where a server with this IP address is.
+    pub(crate) fn at(address: IpAddr) -> Self {
+        // An IPv6 socket has IPv4 addresses mapped.
+        if address.to_canonical().is_loopback() { Self::Local } else { Self::Remote }
+    }
+}
 
 /// Whether a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +50,9 @@ pub struct ConnectOptions {
     pub tls: TlsMode,
     /// What this client calls itself in EHLO: a domain name or an address literal.
     pub client_name: String,
-    /// How long connecting, each reply and each write may take.
+    /// How long connecting may take, and then the server's greeting.
+    pub connect_timeout: Duration,
+    /// How long each reply and each write may take.
     pub timeout: Duration,
     /// Is told every line of the dialogue, with secrets masked.
     pub dialogue: Option<Listener>,
@@ -38,6 +64,7 @@ impl Default for ConnectOptions {
             tls: TlsMode::default(),
             // A client without a name of its own gives an address literal (RFC 5321 §4.1.1.1, §4.1.4).
             client_name: "[127.0.0.1]".to_owned(),
+            connect_timeout: CONNECT_TIMEOUT,
             timeout: REPLY_TIMEOUT,
             dialogue: None,
         }
@@ -49,7 +76,28 @@ impl fmt::Debug for ConnectOptions {
         f.debug_struct("ConnectOptions")
             .field("tls", &self.tls)
             .field("client_name", &self.client_name)
+            .field("connect_timeout", &self.connect_timeout)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_are_local() {
+        for (address, peer) in [
+            ("127.0.0.1", Peer::Local),
+            ("127.9.9.9", Peer::Local),
+            ("::1", Peer::Local),
+            ("::ffff:127.0.0.1", Peer::Local),
+            ("192.0.2.2", Peer::Remote),
+            ("::ffff:192.0.2.2", Peer::Remote),
+            ("2001:db8::1", Peer::Remote),
+        ] {
+            assert_eq!(Peer::at(address.parse().unwrap()), peer, "{address}");
+        }
     }
 }

@@ -41,8 +41,12 @@ impl<'a> Retrieval<'a> {
 
     /// Tells the server that all messages are safely kept; it deletes them. Needs [`Retrieval::next`] to have said `None`.
     pub async fn confirm(self) -> Result<(), Error> {
+        let is_empty = self.machine.count() == 0;
         let confirmation = self.machine.confirm().ok_or(Error::Unread)?;
-        self.connection.finish(confirmation).await
+        self.connection.finish(confirmation).await.map_err(|error| match error {
+            error if error.leaves_doubt() && !is_empty => Error::FlushInDoubt(error.into()),
+            error => error,
+        })
     }
 }
 
@@ -64,11 +68,6 @@ impl IncomingMessage<'_> {
     /// The address that it was sent to. Not made safe for a terminal.
     pub fn to(&self) -> &str {
         &self.block.to
-    }
-
-    /// The fields of the block that came before the message. Not made safe for a terminal.
-    pub fn block(&self) -> &Block {
-        &self.block
     }
 
     /// The next octets of the message, as its sender sent them and without the block; `None` at its end.

@@ -150,7 +150,8 @@ impl fmt::Debug for Transport {
     }
 }
 
-async fn within<T>(after: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// What comes of some work, unless it takes longer.
+pub(crate) async fn within<T>(after: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::time::timeout(after, work).await.unwrap_or(Err(Error::Timeout { after }))
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -113,6 +113,32 @@ fn a_file_too_long_to_be_one_is_not_read() {
 }
 
 #[test]
+fn a_change_that_makes_the_file_too_long_is_refused_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file_in(folder.path());
+    let large = |n: usize| StoredAccount { password: "x".repeat(1 << 19), ..account(&format!("{n}@m")) };
+    Accounts::update(&path, |accounts| accounts.add(large(1))).unwrap();
+    let refused = Accounts::update(&path, |accounts| accounts.add(large(2)));
+    assert!(matches!(refused, Err(AccountsError::TooLong { .. })), "{refused:?}");
+    assert_eq!(Accounts::load(&path).unwrap().list(), [large(1)]);
+}
+
+#[test]
+fn a_file_behind_a_symbolic_link_is_changed_where_it_is() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = written(elsewhere.path(), "");
+    let link = folder.path().join("accounts.toml");
+    symlink(&file, &link).unwrap();
+    Accounts::update(&link, |accounts| accounts.add(account("9@m"))).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(Accounts::load(&file).unwrap().list(), [account("9@m")]);
+
+    fs::remove_file(&file).unwrap();
+    let error = Accounts::update(&link, |accounts| accounts.add(account("9@m"))).unwrap_err();
+    assert!(error.to_string().starts_with("cannot find ") && link.is_symlink(), "{error}");
+}
+
+#[test]
 fn no_change_of_many_at_once_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let path = file_in(folder.path());
@@ -122,7 +148,7 @@ fn no_change_of_many_at_once_is_lost() {
             scope.spawn(move || {
                 for n in 0..10 {
                     Accounts::update(path, |accounts| accounts.add(account(&format!("{writer}-{n}@m")))).unwrap();
-                    assert!(Accounts::load(path).unwrap().find(&format!("{writer}-{n}")).is_some());
+                    assert!(Accounts::load(path).unwrap().called(&format!("{writer}-{n}")).next().is_some());
                 }
             });
         }

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use client::{ConnectOptions, Connection, Delivery, Envelope, Error, Line, Outcome, ReversePath, TlsMode};
+use client::{ConnectOptions, Connection, Delivery, Envelope, Error, Line, Outcome, Peer, ReversePath, TlsMode};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -51,7 +51,7 @@ fn serve(script: String) -> (DuplexStream, JoinHandle<String>) {
 
 async fn connect(script: &str) -> (Connection, JoinHandle<String>) {
     let (stream, server) = serve(format!("{HELLO}{script}"));
-    (Connection::open(stream, ConnectOptions::default()).await.unwrap(), server)
+    (Connection::open(stream, Peer::Local, ConnectOptions::default()).await.unwrap(), server)
 }
 
 fn envelope(recipients: impl IntoIterator<Item = String>) -> Envelope {
@@ -89,7 +89,7 @@ async fn a_whole_session_and_its_dialogue() {
     };
     let options = ConnectOptions { dialogue: Some(Box::new(dialogue)), ..ConnectOptions::default() };
 
-    let mut connection = Connection::open(stream, options).await.unwrap();
+    let mut connection = Connection::open(stream, Peer::Local, options).await.unwrap();
     assert_eq!(connection.address(), None);
     assert_eq!(connection.register(None, None).await.unwrap().to_string(), "9@m");
     assert_eq!(connection.address().unwrap().to_string(), "9@m");
@@ -157,7 +157,7 @@ async fn what_cannot_be_said_is_not_said() {
 async fn tls_that_is_required_is_not_done_without() {
     let (stream, server) = serve(HELLO.to_owned());
     let options = ConnectOptions { tls: TlsMode::Required, ..ConnectOptions::default() };
-    assert!(matches!(Connection::open(stream, options).await, Err(Error::NoTls)));
+    assert!(matches!(Connection::open(stream, Peer::Local, options).await, Err(Error::NoTls)));
     assert_eq!(server.await.unwrap(), "");
 }
 
@@ -191,16 +191,65 @@ async fn the_last_words_of_a_server_are_heard() {
 
 #[tokio::test]
 async fn a_server_that_hangs_up_is_noticed() {
-    for script in [
-        "",
-        "C: MAIL FROM:<9@m>\n",
-        "C: MAIL FROM:<9@m>\nC: RCPT TO:<10@m>\nC: DATA\nS: 250 OK\nS: 250 OK\nS: 354 Go\n",
-    ] {
+    for script in ["", "C: MAIL FROM:<9@m>\n"] {
         let (mut connection, server) = connect(script).await;
         assert!(matches!(send(&mut connection, "x\r\n").await, Err(Error::Closed(None))), "{script}");
         drop(connection);
         server.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn whether_mail_was_taken_is_in_doubt_without_a_reply_to_its_end() {
+    let script = "C: MAIL FROM:<9@m>\nC: RCPT TO:<10@m>\nC: DATA\nS: 250 OK\nS: 250 OK\nS: 354 Go\nC: x\nC: .\n";
+    let (mut connection, server) = connect(script).await;
+    let sent = send(&mut connection, "x\r\n").await;
+    assert!(matches!(&sent, Err(Error::SentInDoubt(cause)) if matches!(**cause, Error::Closed(None))), "{sent:?}");
+    drop(connection);
+    server.await.unwrap();
+
+    let (mut connection, server) = connect(&format!("{script}S: 421 bye\n")).await;
+    assert!(matches!(send(&mut connection, "x\r\n").await, Err(Error::Closed(Some(_)))), "the server said no");
+    drop(connection);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn whether_mail_comes_again_is_in_doubt_without_a_reply_to_the_confirmation() {
+    let (mut connection, server) = connect(&format!("{TWO_MESSAGES}C: NOOP\n")).await;
+    let mut retrieval = connection.retrieve(None).await.unwrap();
+    while retrieval.next().await.unwrap().is_some() {}
+    assert!(matches!(retrieval.confirm().await, Err(Error::FlushInDoubt(_))));
+    drop(connection);
+    server.await.unwrap();
+
+    let (mut connection, server) = connect("C: XRETRIEVE\nS: 250 0 messages\nC: NOOP\n").await;
+    let mut retrieval = connection.retrieve(None).await.unwrap();
+    assert!(retrieval.next().await.unwrap().is_none());
+    assert!(matches!(retrieval.confirm().await, Err(Error::Closed(None))), "there was no mail to come again");
+    drop(connection);
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn no_password_is_said_or_asked_for_where_others_can_overhear_it() {
+    let (stream, server) = serve(format!("{HELLO}C: XREGISTER\nS: 250 9@m\nC: NOOP\nS: 250 OK\n"));
+    let mut connection = Connection::open(stream, Peer::Remote, ConnectOptions::default()).await.unwrap();
+    assert!(matches!(connection.require_private(), Err(Error::NotPrivate)));
+    assert!(matches!(connection.login("9@m", "vqk4-7t2m-p3xa-c9rd").await, Err(Error::NotPrivate)));
+    connection.register(None, None).await.unwrap();
+    assert!(matches!(connection.issue_password().await, Err(Error::NotPrivate)));
+    connection.noop().await.unwrap();
+    drop(connection);
+    assert_eq!(server.await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_greeting_that_refuses_is_no_service() {
+    let (stream, server) = serve("S: 554 go away\n".to_owned());
+    let opened = Connection::open(stream, Peer::Local, ConnectOptions::default()).await;
+    assert!(matches!(opened, Err(Error::NoService(reply)) if reply.code() == 554));
+    server.await.unwrap();
 }
 
 #[tokio::test]
@@ -288,8 +337,13 @@ async fn a_retrieval_that_breaks_off_confirms_nothing() {
 #[tokio::test(start_paused = true)]
 async fn silence_and_dribble_end_in_a_timeout() {
     let (silent, _far) = tokio::io::duplex(PIPE_OCTETS);
-    let opened = Connection::open(silent, ConnectOptions::default()).await;
-    assert!(matches!(opened, Err(Error::Timeout { after }) if after == client::REPLY_TIMEOUT));
+    let opened = Connection::open(silent, Peer::Local, ConnectOptions::default()).await;
+    assert!(matches!(opened, Err(Error::Timeout { after }) if after == client::CONNECT_TIMEOUT));
+
+    let (mut connection, server) = connect("C: NOOP\nW: 600\n").await;
+    assert!(matches!(connection.noop().await, Err(Error::Timeout { after }) if after == client::REPLY_TIMEOUT));
+    drop(connection);
+    assert_eq!(server.await.unwrap(), "");
 
     let (dribbling, mut far) = tokio::io::duplex(PIPE_OCTETS);
     tokio::spawn(async move {
@@ -297,9 +351,17 @@ async fn silence_and_dribble_end_in_a_timeout() {
             sleep(Duration::from_secs(60)).await;
         }
     });
+    let options = ConnectOptions { connect_timeout: 2 * client::REPLY_TIMEOUT, ..ConnectOptions::default() };
     let started = Instant::now();
-    assert!(matches!(Connection::open(dribbling, ConnectOptions::default()).await, Err(Error::Timeout { .. })));
+    assert!(matches!(Connection::open(dribbling, Peer::Local, options).await, Err(Error::Timeout { .. })));
     assert_eq!(started.elapsed(), client::REPLY_TIMEOUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_long_for_a_goodbye() {
+    let (connection, server) = connect("C: QUIT\nW: 600\n").await;
+    assert!(matches!(connection.quit().await, Err(Error::Timeout { after }) if after == client::QUIT_TIMEOUT));
+    assert_eq!(server.await.unwrap(), "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -308,7 +370,7 @@ async fn waiting_for_mail_takes_longer_than_the_timeout() {
                   C: XRETRIEVE WAIT=30\nW: 35\nS: 250 0 messages\nC: NOOP\nS: 250 OK\n";
     let (near, server) = serve(script.to_owned());
     let options = ConnectOptions { timeout: Duration::from_secs(10), ..ConnectOptions::default() };
-    let mut connection = Connection::open(near, options).await.unwrap();
+    let mut connection = Connection::open(near, Peer::Local, options).await.unwrap();
     let mut retrieval = connection.retrieve(Some(Duration::from_secs(30))).await.unwrap();
     assert!(retrieval.next().await.unwrap().is_none());
     retrieval.confirm().await.unwrap();
@@ -321,7 +383,7 @@ async fn a_method_that_is_given_up_leaves_nothing_half_said() {
     let (near, mut far) = tokio::io::duplex(4096);
     far.write_all(b"220 ready\r\n250 m\r\n").await.unwrap();
     // The answer to EHLO has come before it was asked for: that is noticed too.
-    assert!(matches!(Connection::open(near, ConnectOptions::default()).await, Err(Error::Protocol(_))));
+    assert!(matches!(Connection::open(near, Peer::Local, ConnectOptions::default()).await, Err(Error::Protocol(_))));
 
     let (mut connection, server) = connect("C: NOOP\n").await;
     {
@@ -346,7 +408,7 @@ fn a_connection_can_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     let (near, _far) = tokio::io::duplex(PIPE_OCTETS);
     is_send(&async {
-        let mut connection = Connection::open(near, ConnectOptions::default()).await?;
+        let mut connection = Connection::open(near, Peer::Local, ConnectOptions::default()).await?;
         let envelope = Envelope { reverse_path: ReversePath::Null, recipients: Vec::new() };
         connection.send(&envelope, &b""[..], 0, |_| {}).await?;
         let mut retrieval = connection.retrieve(None).await?;

@@ -4,23 +4,31 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use client::{Accounts, Address, ConnectOptions, Connection, Line, ServerAddress, StoredAccount, TlsMode};
+use client::{Accounts, ConnectOptions, Connection, Line, ServerAddress, StoredAccount, TlsMode};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Results};
 
-/// Options of every client command.
+/// Options of the commands that an account uses.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ClientOptions {
     /// The server; without it, the account's own, or 127.0.0.1:2525
     #[arg(long, value_name = "HOST:PORT", help_heading = HEADING)]
     pub(crate) server: Option<ServerAddress>,
 
-    /// The account, by its address or the part before the @; without it, the default account
+    /// The account, by its address or the part before the @. Without it, `session` begins with none, and the others take
+    /// the default one or, with --server, the first on that host
     #[arg(long, value_name = "ADDRESS", help_heading = HEADING)]
     pub(crate) account: Option<String>,
 
-    /// Whether the connection is encrypted
+    #[command(flatten)]
+    pub(crate) talk: TalkOptions,
+}
+
+/// Options of how to talk to the server and to the user.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TalkOptions {
+    /// Whether the connection is encrypted; this version has no TLS, and passwords do not leave this computer
     #[arg(long, value_enum, default_value_t, help_heading = HEADING)]
     tls: Tls,
 
@@ -33,14 +41,14 @@ pub(crate) struct ClientOptions {
     pub(crate) json: bool,
 }
 
-const HEADING: &str = "Client options";
+pub(crate) const HEADING: &str = "Client options";
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Tls {
-    /// When the server offers it
+    /// If it can be: not in this version
     #[default]
     Auto,
-    /// Always; fail without it
+    /// Always: fails in this version
     Required,
     /// Never
     Off,
@@ -49,15 +57,10 @@ enum Tls {
 /// Takes the lines of a dialogue as they go by.
 pub(crate) type Dialogue = Box<dyn FnMut(Line<'_>) + Send>;
 
-impl ClientOptions {
+impl TalkOptions {
     /// Where results go.
     pub(crate) fn results(&self) -> Results {
         Results::new(self.json)
-    }
-
-    /// The server for a command that needs no account.
-    pub(crate) fn server(&self) -> ServerAddress {
-        self.server.clone().unwrap_or_default()
     }
 
     /// Connects to `server`, and shows the dialogue if the user wants it.
@@ -75,6 +78,23 @@ impl ClientOptions {
         let dialogue = self.verbose.then_some(show);
         Ok(Connection::connect(server, ConnectOptions { tls, dialogue, ..ConnectOptions::default() }).await?)
     }
+}
+
+impl ClientOptions {
+    /// Where results go.
+    pub(crate) fn results(&self) -> Results {
+        self.talk.results()
+    }
+
+    /// The server for a command that needs no account.
+    pub(crate) fn server(&self) -> ServerAddress {
+        self.server.clone().unwrap_or_default()
+    }
+
+    /// Connects to `server`, and shows the dialogue in its own way if the user wants it.
+    pub(crate) async fn connect_showing(&self, server: &ServerAddress, show: Dialogue) -> anyhow::Result<Connection> {
+        self.talk.connect_showing(server, show).await
+    }
 
     /// The account that the command is about, with the server that it is to be used with.
     pub(crate) fn account(&self) -> anyhow::Result<StoredAccount> {
@@ -88,7 +108,7 @@ impl ClientOptions {
 
     /// Connects to the account's server and logs in.
     pub(crate) async fn log_in(&self, account: &StoredAccount) -> anyhow::Result<Connection> {
-        let mut connection = self.connect(&account.server).await?;
+        let mut connection = self.talk.connect(&account.server).await?;
         log_in(&mut connection, account).await?;
         Ok(connection)
     }
@@ -113,7 +133,8 @@ pub(crate) async fn hang_up(connection: Connection) {
     }
 }
 
-/// The account by its name or, without one, the first that belongs to the server, or the default one.
+/// The account by its name or, without one, the first on the server or else on its host, or the default one. A password is
+/// for no other host than the one that issued it, unless the user names the account.
 fn choose<'a>(
     accounts: &'a Accounts,
     name: Option<&str>,
@@ -122,28 +143,63 @@ fn choose<'a>(
     if let Some(name) = name {
         return find(accounts, name, server);
     }
-    let of_server = accounts.list().iter().find(|account| Some(&account.server) == server);
-    of_server
-        .or(accounts.default())
-        .ok_or_else(|| Failure::new(Exit::Config, "you have no account yet: `mymail register` makes one"))
+    let Some(server) = server else {
+        let none = || Failure::new(Exit::Config, "you have no account yet: `mymail register` makes one");
+        return accounts.default().ok_or_else(none);
+    };
+    let is_there = |account: &&StoredAccount| account.server == *server;
+    let is_on_host = |account: &&StoredAccount| account.server.host().eq_ignore_ascii_case(server.host());
+    let list = || accounts.list().iter();
+    list().find(is_there).or(list().find(is_on_host)).ok_or_else(|| {
+        let cure = format!("`mymail register --server {server}` makes one, `--account` names another");
+        Failure::new(Exit::Config, format!("you have no account on {}: {cure}", server.host()))
+    })
 }
 
 /// The account of that name. Two servers may have given the same one: then `server` decides, or else the first is meant.
-pub(crate) fn find<'a>(
+fn find<'a>(
     accounts: &'a Accounts,
     name: &str,
     server: Option<&ServerAddress>,
 ) -> Result<&'a StoredAccount, Failure> {
-    let called_so = || accounts.list().iter().filter(|account| is_called(account, name));
-    let of_server = called_so().find(|account| Some(&account.server) == server);
-    of_server.or(called_so().next()).ok_or_else(|| {
-        Failure::new(Exit::Config, format!("you have no account {name}: `mymail accounts` lists those you have"))
-    })
+    let called: Vec<_> = accounts.called(name).collect();
+    let of_server = called.iter().find(|account| Some(&account.server) == server);
+    of_server.or(called.first()).copied().ok_or_else(|| no_account(name))
 }
 
-fn is_called(account: &StoredAccount, name: &str) -> bool {
-    match name.parse::<Address>() {
-        Ok(address) => address.key() == account.address.key(),
-        Err(_) => account.address.local_part().as_str().eq_ignore_ascii_case(name),
+/// That a user has no account of a name.
+pub(crate) fn no_account(name: &str) -> Failure {
+    Failure::new(Exit::Config, format!("you have no account {name}: `mymail accounts` lists those you have"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accounts() -> Accounts {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accounts.toml");
+        let stored = [("9@m", "a.example:1"), ("bob@m", "a.example:2"), ("bob@m", "b.example:1")];
+        for (address, server) in stored.map(|(address, server)| (address.parse().unwrap(), server.parse().unwrap())) {
+            let account = StoredAccount { address, server, password: "secret".into() };
+            Accounts::update(&path, |accounts| accounts.add(account)).unwrap();
+        }
+        Accounts::load(&path).unwrap()
+    }
+
+    #[test]
+    fn an_account_without_a_name_is_one_of_the_same_host() {
+        let accounts = accounts();
+        let chosen = |name: Option<&str>, server: Option<&str>| {
+            let server = server.map(|server| server.parse().unwrap());
+            let account = choose(&accounts, name, server.as_ref()).map_err(|failure| failure.to_string())?;
+            Ok::<_, String>(format!("{} {}", account.address, account.server))
+        };
+        assert_eq!(chosen(None, None).unwrap(), "9@m a.example:1");
+        assert_eq!(chosen(None, Some("a.example:2")).unwrap(), "bob@m a.example:2");
+        assert_eq!(chosen(None, Some("A.example:3")).unwrap(), "9@m a.example:1");
+        assert!(chosen(None, Some("c.example")).unwrap_err().contains("register --server c.example"));
+        assert_eq!(chosen(Some("bob"), Some("b.example:1")).unwrap(), "bob@m b.example:1");
+        assert_eq!(chosen(Some("bob"), None).unwrap(), "bob@m a.example:2");
     }
 }

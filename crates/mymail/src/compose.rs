@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
+use anyhow::{Context, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::Address;
@@ -15,6 +16,7 @@ use mail_builder::headers::address::Address as HeaderAddress;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::mime::{MimePart, make_boundary};
 
+use crate::exit::{Exit, Failure};
 use crate::lines::ToCrlf;
 use crate::media_type;
 
@@ -22,6 +24,9 @@ use crate::media_type;
 const LINE_OCTETS_MAX: usize = 998;
 /// Octets of a file that make one line of base64, of 76 characters (RFC 2045 §6.8).
 const BASE64_LINE_OCTETS: u64 = 57;
+
+/// Octets of a whole message that are read at once.
+const PIECE_OCTETS: usize = 64 << 10;
 
 /// What is to be sent.
 #[derive(Debug)]
@@ -51,10 +56,7 @@ pub(crate) struct Composed {
 impl Attachment {
     /// Opens a file to attach it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
+        let file = open_file(path)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Ok(Self { name, media_type: media_type::guess(path), file })
     }
@@ -68,6 +70,17 @@ impl Attachment {
         output.write_all(&header)?;
         write_base64(BufReader::new(self.file), output)
     }
+}
+
+/// Opens what is to be read: a folder can be opened too, but not read.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
+}
+
+/// Why a mail could not be put together.
+pub(crate) fn cant_compose() -> Failure {
+    Failure::new(Exit::CantCreate, "cannot put the mail together in a temporary file")
 }
 
 impl Mail<'_> {
@@ -101,29 +114,49 @@ impl Mail<'_> {
             .to(HeaderAddress::new_list(self.to.iter().map(header_address).collect()))
             .message_id(format!("{}@{}", make_boundary("."), self.from.domain()));
         match self.subject {
-            // A header is one line, whatever the user typed.
-            Some(subject) => header.subject(subject.replace(['\r', '\n'], " ")),
+            // A header is one line, without controls (RFC 5322 §2.2), whatever the user typed.
+            Some(subject) => header.subject(subject.replace(char::is_control, " ")),
             None => header,
         }
     }
 }
 
-/// Takes a whole message as somebody else wrote it; only its line ends are made those of mail.
-pub(crate) fn as_is(mut message: impl Read) -> io::Result<Composed> {
-    let mut output = Output::new()?;
-    io::copy(&mut message, &mut output.file)?;
-    output.finish()
+/// Takes a whole message as somebody else wrote it; only its line ends are made those of mail. One with a `<CR>` elsewhere
+/// can't be sent (RFC 5321 §2.3.8).
+pub(crate) fn as_is(mut message: impl Read) -> anyhow::Result<Composed> {
+    let mut output = Output::new().context(cant_compose())?;
+    let mut piece = vec![0; PIECE_OCTETS];
+    let (mut line, mut last) = (1u64, 0);
+    loop {
+        let octets = message.read(&mut piece).context(Failure::new(Exit::Data, "cannot read the mail"))?;
+        if octets == 0 {
+            return output.finish().context(cant_compose());
+        }
+        for &octet in &piece[..octets] {
+            if last == b'\r' && octet != b'\n' {
+                let cure = "attach the file with -a instead of --raw";
+                bail!(Failure::new(Exit::Data, format!("line {line} has a <CR> that ends no line: {cure}")));
+            }
+            line += u64::from(octet == b'\n');
+            last = octet;
+        }
+        output.file.write_all(&piece[..octets]).context(cant_compose())?;
+    }
 }
 
-/// The text as it is where that is allowed, else in the encoding that `mail-builder` finds best.
+/// The text as it is where that is allowed, else in the encoding that `mail-builder` finds best. That is none for controls
+/// that can't be sent (RFC 5321 §2.3.8, RFC 5322 §3.5), so these get base64.
 fn text_part(text: &str, eight_bit: bool) -> MimePart<'static> {
     let mut lines = text.replace("\r\n", "\n");
     if !lines.ends_with('\n') {
         lines.push('\n');
     }
     let lines_fit = lines.split('\n').all(|line| line.len() <= LINE_OCTETS_MAX);
-    let as_is = lines_fit && !lines.contains(['\r', '\0']);
-    let encoding = match (as_is, lines.is_ascii()) {
+    if lines.contains(['\r', '\0']) {
+        let encoded = base64_lines(lines.replace('\n', "\r\n").as_bytes());
+        return MimePart::new("text/plain", encoded).transfer_encoding("base64");
+    }
+    let encoding = match (lines_fit, lines.is_ascii()) {
         (true, true) => Some("7bit"),
         (true, false) if eight_bit => Some("8bit"),
         _ => None,
@@ -133,6 +166,10 @@ fn text_part(text: &str, eight_bit: bool) -> MimePart<'static> {
         Some(encoding) => part.transfer_encoding(encoding),
         None => part,
     }
+}
+
+fn base64_lines(octets: &[u8]) -> String {
+    octets.chunks(BASE64_LINE_OCTETS as usize).map(|line| STANDARD.encode(line) + "\r\n").collect()
 }
 
 fn write_base64(mut input: impl Read, output: &mut impl Write) -> io::Result<()> {
@@ -249,6 +286,31 @@ mod tests {
     fn a_message_as_it_is_gets_line_ends_alone() {
         assert_eq!(read(as_is(&b"Hello both\n.\nend"[..]).unwrap()), "Hello both\r\n.\r\nend\r\n");
         assert_eq!(read(as_is(&b""[..]).unwrap()), "");
+    }
+
+    #[test]
+    fn controls_that_cannot_be_sent_are_encoded() {
+        for text in ["50 %\r100 %\n", "a\0b\n", "long ".repeat(300).as_str().replace(' ', "\r").as_str()] {
+            let message = composed(None, text, vec![], true);
+            let (header, body) = parted(&message);
+            assert!(header.iter().any(|line| line == "Content-Transfer-Encoding: base64"), "{message}");
+            let decoded = STANDARD.decode(body.replace("\r\n", "")).unwrap();
+            assert_eq!(String::from_utf8(decoded).unwrap().trim_end(), text.trim_end());
+            assert!(body.lines().all(|line| line.len() <= 76), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_subject_has_no_controls() {
+        let message = composed(Some("a\x1b[2J\0\tb\u{9b}c"), "text\n", vec![], true);
+        assert!(message.contains("Subject: a [2J  b c\r\n"), "{message}");
+    }
+
+    #[test]
+    fn a_message_as_it_is_has_no_bare_cr() {
+        let error = as_is(&b"one\r\ntwo\nth\rree\n"[..]).unwrap_err().to_string();
+        assert!(error.starts_with("line 3 ") && error.contains("-a"), "{error}");
+        assert_eq!(read(as_is(&b"cut\r"[..]).unwrap()), "cut\r\n");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Writing a mail in the user's editor.
 
 use std::env;
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, bail};
 use tempfile::NamedTempFile;
 
 use crate::exit::{Exit, Failure};
+use crate::interrupt::ignore_keys;
 use crate::output::note;
 
 /// A text that the user has written, in a file that goes unless it is kept.
@@ -17,32 +20,25 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Lets the user write a text.
-    pub(crate) fn write() -> anyhow::Result<Self> {
+    /// Lets the user write a text, and has `read` take it from the file. A text that can't be taken is kept.
+    pub(crate) fn write(read: impl FnOnce(File) -> anyhow::Result<String>) -> anyhow::Result<Self> {
         let file = tempfile::Builder::new()
             .prefix("mymail-")
             .suffix(".txt")
             .tempfile()
             .context(Failure::new(Exit::CantCreate, "cannot make a file for the editor"))?;
-        let editor = editor();
-        // The variables hold a command line, `code --wait` for one: a shell takes it apart.
-        let status = Command::new("sh")
-            .arg("-c")
-            .arg(format!("{editor} \"$@\""))
-            .arg(&editor)
-            .arg(file.path())
-            .status()
-            .context(Failure::new(Exit::Config, format!("cannot run the editor {editor}")))?;
-        if !status.success() {
-            bail!(Failure::new(Exit::Data, format!("the editor {editor} failed, so nothing was sent")));
+        match edit(file.path()).and_then(|()| read(open(file.path())?)) {
+            Ok(text) if text.trim().is_empty() => {
+                bail!(Failure::new(Exit::Data, "the text is empty, so nothing was sent"))
+            }
+            Ok(text) => Ok(Self { file, text }),
+            Err(error) => {
+                if fs::metadata(file.path()).is_ok_and(|written| written.len() > 0) {
+                    keep(file);
+                }
+                Err(error)
+            }
         }
-        // By its name: many editors write a new file.
-        let text = std::fs::read_to_string(file.path())
-            .context(Failure::new(Exit::Data, "cannot read what the editor wrote"))?;
-        if text.trim().is_empty() {
-            bail!(Failure::new(Exit::Data, "the text is empty, so nothing was sent"));
-        }
-        Ok(Self { file, text })
     }
 
     /// What the user wrote.
@@ -52,10 +48,33 @@ impl Draft {
 
     /// Keeps the file, for a user whose mail could not be sent, and says where it is.
     pub(crate) fn keep(self) {
-        match self.file.keep() {
-            Ok((_, path)) => note(&format!("your text is kept in {}", path.display())),
-            Err(error) => note(&format!("your text could not be kept: {error}")),
-        }
+        keep(self.file);
+    }
+}
+
+fn edit(path: &Path) -> anyhow::Result<()> {
+    let editor = editor();
+    let cannot_run = || Failure::new(Exit::Config, format!("cannot run the editor {editor}"));
+    // Ctrl-C is the editor's while it runs. It doesn't inherit this: a new program begins with the default.
+    let _ignored = ignore_keys().with_context(cannot_run)?;
+    // The variables hold a command line, `code --wait` for one: a shell takes it apart.
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(format!("{editor} \"$@\"")).arg(&editor).arg(path);
+    if !command.status().with_context(cannot_run)?.success() {
+        bail!(Failure::new(Exit::Data, format!("the editor {editor} failed, so nothing was sent")));
+    }
+    Ok(())
+}
+
+/// By its name: many editors write a new file.
+fn open(path: &Path) -> anyhow::Result<File> {
+    File::open(path).context(Failure::new(Exit::Data, "cannot read what the editor wrote"))
+}
+
+fn keep(file: NamedTempFile) {
+    match file.keep() {
+        Ok((_, path)) => note(&format!("your text is kept in {}", path.display())),
+        Err(error) => note(&format!("your text could not be kept: {error}")),
     }
 }
 

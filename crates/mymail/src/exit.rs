@@ -75,6 +75,9 @@ impl Exit {
     fn of_client_error(error: &Error) -> Self {
         match error {
             Error::Connect { .. } | Error::NoTls | Error::NotOffered(_) => Self::Unavailable,
+            Error::NoService(reply) if !reply.is_transient() => Self::Unavailable,
+            Error::NoService(_) | Error::SentInDoubt(_) | Error::FlushInDoubt(_) => Self::TempFail,
+            Error::NotPrivate => Self::NoPermission,
             Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Self::TempFail,
             Error::Refused(reply) => Self::of_refusal(reply),
             Error::Protocol(_) | Error::Unread => Self::Protocol,
@@ -102,31 +105,20 @@ impl Exit {
             (_, Some(Enhanced(_, 7, _))) | (530 | 534 | 535 | 538, _) => Self::NoPermission,
             // The server doesn't know the command, or not here (RFC 5321 §4.2.2).
             (500 | 502 | 503 | 504 | 555, _) => Self::Protocol,
-            // No service at all (§3.1).
-            (554, _) => Self::Unavailable,
             _ => Self::Data,
         }
     }
 
     /// The exit code of a mail that was sent, or not.
     pub(crate) fn of_delivery(delivery: &Delivery) -> Self {
-        if let Outcome::Refused(reply) = &delivery.outcome {
+        if let Outcome::Refused(reply) | Outcome::SenderRefused(reply) = &delivery.outcome {
             return Self::of_refusal(reply);
         }
         let refusals = || delivery.recipients.iter().map(|(_, reply)| reply).filter(|reply| !reply.is_positive());
         match refusals().find(|reply| !reply.is_transient()).or(refusals().next()) {
             None => Self::Done,
-            Some(reply) => Self::of_recipient_refusal(reply),
-        }
-    }
-
-    /// A recipient is also refused when the whole mail is, at MAIL: because of its size or of who sends it.
-    fn of_recipient_refusal(reply: &Reply) -> Self {
-        match (reply.code(), reply.enhanced()) {
-            (_, Some(Enhanced(5, 3, 4))) => Self::Data,
-            (530 | 535 | 538, _) => Self::NoPermission,
-            _ if reply.is_transient() => Self::TempFail,
-            _ => Self::NoUser,
+            Some(reply) if reply.is_transient() => Self::TempFail,
+            Some(_) => Self::NoUser,
         }
     }
 }
@@ -137,13 +129,22 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
         Error::Connect { .. } => {
             Some("is a server running there? `mymail serve` starts one, `--server HOST:PORT` names another")
         }
+        Error::NotPrivate => Some("`mymail session` needs no password there: an address lives as long as its connection"),
         Error::NoTls => Some("`--tls auto` goes on without encryption"),
         Error::NotOffered(_) => Some("is it a mymail server? `--server HOST:PORT` names another"),
         Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Some("try again later"),
-        Error::Refused(reply) if reply.is_transient() => Some("try again later"),
+        Error::Refused(reply) | Error::NoService(reply) if reply.is_transient() => Some("try again later"),
+        Error::Refused(reply) if is_refused_name(reply) => Some("choose another name"),
         Error::Protocol(_) => Some("is it a mail server? `--verbose` shows the dialogue"),
-        Error::Refused(_) | Error::Body(_) | Error::BadInput(_) | Error::Unread => None,
+        // Nothing to do: to send again could double the mail.
+        Error::SentInDoubt(_) | Error::FlushInDoubt(_) => None,
+        Error::Refused(_) | Error::NoService(_) | Error::Body(_) | Error::BadInput(_) | Error::Unread => None,
     }
+}
+
+/// Whether XREGISTER was refused because of the name: it is taken, or not allowed (docs/wire.md).
+fn is_refused_name(reply: &Reply) -> bool {
+    matches!((reply.code(), reply.enhanced()), (550, Some(Enhanced(5, 1, _))) | (553, _))
 }
 
 #[cfg(test)]
@@ -172,7 +173,7 @@ mod tests {
             (550, Some(Enhanced(5, 1, 1)), Exit::Data),
             (553, None, Exit::Data),
             (500, Some(Enhanced(5, 5, 1)), Exit::Protocol),
-            (554, None, Exit::Unavailable),
+            (554, None, Exit::Data),
         ] {
             let error = anyhow::Error::new(Error::Refused(reply(code, enhanced))).context("registering");
             assert_eq!(Exit::of_error(&error), exit, "{code} {enhanced:?}");
@@ -189,6 +190,11 @@ mod tests {
             (Error::Closed(None), Exit::TempFail),
             (Error::NotOffered("XREGISTER"), Exit::Unavailable),
             (Error::NoTls, Exit::Unavailable),
+            (Error::NoService(reply(554, None)), Exit::Unavailable),
+            (Error::NoService(reply(450, None)), Exit::TempFail),
+            (Error::NotPrivate, Exit::NoPermission),
+            (Error::SentInDoubt(Error::Closed(None).into()), Exit::TempFail),
+            (Error::FlushInDoubt(Error::Closed(None).into()), Exit::TempFail),
         ] {
             assert_eq!(Exit::of_error(&error.into()), exit);
         }
@@ -207,9 +213,27 @@ mod tests {
         assert_eq!(delivery(&[ok(), no_user(), ok()], Outcome::Accepted(ok())), Exit::NoUser);
         assert_eq!(delivery(&[busy(), no_user()], Outcome::NoRecipients), Exit::NoUser);
         assert_eq!(delivery(&[busy(), ok()], Outcome::Accepted(ok())), Exit::TempFail);
-        assert_eq!(delivery(std::slice::from_ref(&too_large), Outcome::NoRecipients), Exit::Data);
+        assert_eq!(delivery(&[too_large.clone()], Outcome::SenderRefused(too_large.clone())), Exit::Data);
+        let not_yours = || reply(550, Some(Enhanced(5, 7, 1)));
+        assert_eq!(delivery(&[not_yours()], Outcome::SenderRefused(not_yours())), Exit::NoPermission);
+        assert_eq!(delivery(&[not_yours()], Outcome::NoRecipients), Exit::NoUser);
+        assert_eq!(delivery(&[busy()], Outcome::SenderRefused(busy())), Exit::TempFail);
         assert_eq!(delivery(&[ok()], Outcome::Refused(too_large)), Exit::Data);
         assert_eq!(delivery(&[ok()], Outcome::Refused(busy())), Exit::TempFail);
-        assert_eq!(delivery(&[reply(530, None)], Outcome::NoRecipients), Exit::NoPermission);
+        assert_eq!(delivery(&[ok()], Outcome::Refused(reply(554, None))), Exit::Data);
+        assert_eq!(delivery(&[no_user()], Outcome::SenderRefused(reply(530, None))), Exit::NoPermission);
+    }
+
+    #[test]
+    fn advice_fits_the_error() {
+        let advised = |error: Error| advice(&error.into()).unwrap_or_default();
+        assert_eq!(advised(Error::SentInDoubt(Error::Closed(None).into())), "");
+        assert_eq!(advised(Error::FlushInDoubt(Error::Closed(None).into())), "");
+        assert!(advised(Error::Closed(None)).contains("again"));
+        assert!(advised(Error::NotPrivate).contains("mymail session"));
+        for (code, enhanced) in [(550, Some(Enhanced(5, 1, 1))), (553, None)] {
+            assert!(advised(Error::Refused(reply(code, enhanced))).contains("another name"));
+        }
+        assert_eq!(advised(Error::Refused(reply(550, Some(Enhanced(5, 7, 1))))), "");
     }
 }

@@ -59,14 +59,20 @@ impl<W: Write> ToLf<W> {
         Self { inner, after_cr: false, last: None }
     }
 
-    /// Ends the last line if it isn't ended.
-    pub(crate) fn end(mut self) -> io::Result<W> {
-        if self.after_cr {
+    /// Ends a text, and its last line if that isn't ended. Another text may follow.
+    pub(crate) fn end_text(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.after_cr) {
             self.inner.write_all(b"\r")?;
         }
-        if self.last.is_some_and(|last| last != b'\n') {
+        if self.last.take().is_some_and(|last| last != b'\n') {
             self.inner.write_all(b"\n")?;
         }
+        Ok(())
+    }
+
+    /// Ends the last text.
+    pub(crate) fn end(mut self) -> io::Result<W> {
+        self.end_text()?;
         Ok(self.inner)
     }
 }

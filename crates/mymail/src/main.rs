@@ -9,6 +9,7 @@ mod compose;
 mod destination;
 mod editor;
 mod exit;
+mod interrupt;
 mod lines;
 mod media_type;
 mod output;

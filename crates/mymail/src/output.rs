@@ -2,11 +2,15 @@
 //!
 //! Colour is for terminals that want it (`NO_COLOR`). Text that may come from a peer is made harmless.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use client::Line;
+use rustix::fs::{OFlags, fcntl_getfl};
 use rustix::io::Errno;
 use serde::Serialize;
 
@@ -27,10 +31,29 @@ impl Results {
 
     /// Prints one result in the form that the user wants.
     pub(crate) fn print(self, text: &str, json: &impl Serialize) -> anyhow::Result<()> {
-        let mut stdout = io::stdout().lock();
-        let printed = if self.json { write_json(&mut stdout, json) } else { writeln!(stdout, "{}", harmless(text)) };
-        printed.and_then(|()| stdout.flush()).context(cant_print())
+        let mut line = Vec::new();
+        let written = if self.json { write_json(&mut line, json) } else { writeln!(line, "{}", harmless(text)) };
+        written.and_then(|()| stdout()?.write_all(&line)).context(cant_print())
     }
+}
+
+/// Standard output for results, which fails where they would be lost: unlike [`io::stdout`], which says that all is well
+/// when standard output is closed or open for reading alone.
+pub(crate) fn stdout() -> io::Result<File> {
+    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    if stands_in_for_closed(&stdout)? {
+        return Err(io::Error::other("it is closed, or it is /dev/null open for reading too"));
+    }
+    Ok(stdout)
+}
+
+/// Whether the program began without a standard output. Rust opens `/dev/null` in its place then, for reading and writing;
+/// a shell that is told to write there opens it for writing alone.
+fn stands_in_for_closed(stdout: &File) -> io::Result<bool> {
+    let is_null = |device: u64| fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == device);
+    let file = stdout.metadata()?;
+    let reads_and_writes = fcntl_getfl(stdout)? & OFlags::RWMODE == OFlags::RDWR;
+    Ok(reads_and_writes && file.file_type().is_char_device() && is_null(file.rdev()))
 }
 
 /// Why a result could not be printed.

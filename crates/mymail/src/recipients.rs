@@ -16,11 +16,12 @@ pub(crate) enum Source {
     File(PathBuf),
 }
 
-/// Parts `TO… [BODY-FILE or -]`: an argument with an `@` is a recipient; the last one may be `-` or an existing file.
+/// Parts `TO… [BODY-FILE or -]`: the last argument may be `-` or an existing file. With an `@` it is a recipient, unless a
+/// `/` shows that a path is meant.
 pub(crate) fn split(arguments: &[String]) -> Result<(Vec<Address>, Option<Source>), Failure> {
     let (recipients, source) = match arguments.split_last() {
         Some((last, others)) if last == "-" => (others, Some(Source::Stdin)),
-        Some((last, others)) if !last.contains('@') && Path::new(last).exists() => {
+        Some((last, others)) if (last.contains('/') || !last.contains('@')) && Path::new(last).exists() => {
             (others, Some(Source::File(last.into())))
         }
         _ => (arguments, None),
@@ -49,7 +50,14 @@ pub(crate) fn local_or_address(text: &str, domain: &Domain) -> Result<Address, F
 }
 
 fn address(text: &str) -> Result<Address, Failure> {
-    text.parse().map_err(|error| Failure::new(Exit::Usage, format!("{text} is no address: {error}")))
+    text.parse().map_err(|error| {
+        let bare = text.rsplit_once('<').and_then(|(_, rest)| rest.strip_suffix('>'));
+        let problem = match bare.filter(|bare| bare.parse::<Address>().is_ok()) {
+            Some(bare) => format!("{text} is more than an address: write only {bare}"),
+            None => format!("{text} is no address: {error}"),
+        };
+        Failure::new(Exit::Usage, problem)
+    })
 }
 
 #[cfg(test)]
@@ -73,6 +81,24 @@ mod tests {
         assert_eq!(parted(&[a, b, path]), Ok((both, Some(Source::File(path.into())))));
         assert!(parted(&[path, a]).unwrap_err().contains("comes last"));
         assert!(parted(&["-", a]).unwrap_err().contains("comes last"));
+    }
+
+    #[test]
+    fn a_path_may_have_an_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a@b.txt");
+        let text = path.to_str().unwrap();
+        assert_eq!(parted(&["9@mymailserver", text]).unwrap().1, None, "there is no such file yet");
+        std::fs::write(&path, "Hello").unwrap();
+        assert_eq!(parted(&["9@mymailserver", text]).unwrap().1, Some(Source::File(text.into())));
+    }
+
+    #[test]
+    fn only_the_address_is_wanted() {
+        for text in ["<bob@x>", "Bob <bob@x>"] {
+            assert!(parted(&[text]).unwrap_err().ends_with("write only bob@x"), "{text}");
+        }
+        assert!(parted(&["<bob@>"]).unwrap_err().contains("no address"));
     }
 
     #[test]

@@ -24,26 +24,18 @@ pub(crate) fn is_harmful(c: char) -> bool {
 
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// Passes a mail's text on, harmless: as [`harmless`] does, with `<CRLF>` as the line end of this computer and what is not
-/// UTF-8 replaced.
+/// Passes text on, harmless: as [`harmless`] does, with what is not UTF-8 replaced. Its lines end in `<LF>`, the last one
+/// too.
 #[derive(Debug)]
 pub(crate) struct Harmless<W> {
     inner: W,
-    /// A `<CR>` or the beginning of a character, which the next octets decide about: at most 3 of them.
+    /// The beginning of a character, which the next octets decide about: at most 3 of them.
     undecided: Vec<u8>,
 }
 
 impl<W: Write> Harmless<W> {
     pub(crate) fn new(inner: W) -> Self {
         Self { inner, undecided: Vec::new() }
-    }
-
-    /// Ends a text: nothing more will decide about its last octets.
-    pub(crate) fn end(&mut self) -> io::Result<()> {
-        if !std::mem::take(&mut self.undecided).is_empty() {
-            self.inner.write_all(REPLACEMENT.as_bytes())?;
-        }
-        Ok(())
     }
 }
 
@@ -52,8 +44,7 @@ impl<W: Write> Write for Harmless<W> {
         let mut input = std::mem::take(&mut self.undecided);
         input.extend_from_slice(octets);
         let decided = &input[..input.len() - undecided_octets(&input)];
-        let text = String::from_utf8_lossy(decided).replace("\r\n", "\n");
-        self.inner.write_all(harmless(&text).as_bytes())?;
+        self.inner.write_all(harmless(&String::from_utf8_lossy(decided)).as_bytes())?;
         self.undecided.extend_from_slice(&input[decided.len()..]);
         Ok(octets.len())
     }
@@ -65,9 +56,6 @@ impl<W: Write> Write for Harmless<W> {
 
 /// How many octets at the end can't be judged yet.
 fn undecided_octets(input: &[u8]) -> usize {
-    if input.ends_with(b"\r") {
-        return 1;
-    }
     match input.utf8_chunks().last() {
         Some(chunk) if is_beginning_of_character(chunk.invalid()) => chunk.invalid().len(),
         _ => 0,
@@ -89,7 +77,6 @@ mod tests {
         for piece in input.chunks(step) {
             harmless.write_all(piece).unwrap();
         }
-        harmless.end().unwrap();
         String::from_utf8(screen).unwrap()
     }
 
@@ -102,7 +89,7 @@ mod tests {
 
     #[test]
     fn pieces_make_no_difference() {
-        let input = "Grüße 世界 🦀\r\nover\rwritten\x1b]0;title\x07\r\n".as_bytes();
+        let input = "Grüße 世界 🦀\nover\rwritten\x1b]0;title\x07\n".as_bytes();
         let expected = "Grüße 世界 🦀\nover\u{fffd}written\u{fffd}]0;title\u{fffd}\n";
         for step in 1..=input.len() {
             assert_eq!(shown(input, step), expected, "in pieces of {step}");
@@ -112,9 +99,8 @@ mod tests {
     #[test]
     fn what_is_no_utf8_is_replaced() {
         for step in 1..5 {
-            assert_eq!(shown(b"caf\xe9 au lait\r\n", step), "caf\u{fffd} au lait\n");
-            assert_eq!(shown(b"cut \xf0\x9f\xa6", step), "cut \u{fffd}");
-            assert_eq!(shown(b"cut\r", step), "cut\u{fffd}");
+            assert_eq!(shown(b"caf\xe9 au lait\n", step), "caf\u{fffd} au lait\n");
+            assert_eq!(shown(b"cut \xf0\x9f\xa6\n", step), "cut \u{fffd}\n");
         }
     }
 }

@@ -110,6 +110,7 @@ fn send(script: &mut Script, session: Session, from: &str, recipients: &str) -> 
     script.outcome(&match delivery.outcome {
         Outcome::Accepted(reply) => format!("accepted {reply}"),
         Outcome::Refused(reply) => format!("refused {reply}"),
+        Outcome::SenderRefused(reply) => format!("sender refused {reply}"),
         Outcome::NoRecipients => "no recipients".into(),
     });
     Ok(session)

@@ -8,11 +8,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::thread;
 
 use thiserror::Error;
 
 use super::Accounts;
+use crate::user_folder;
 
 /// The most octets that an accounts file may have.
 pub const ACCOUNTS_OCTETS_MAX: u64 = 1 << 20;
@@ -47,8 +48,8 @@ pub enum AccountsError {
         /// What the mistake is.
         message: String,
     },
-    /// The file has more than [`ACCOUNTS_OCTETS_MAX`].
-    #[error("{} is longer than {ACCOUNTS_OCTETS_MAX} octets: it can't be an accounts file", path.display())]
+    /// The file has more than [`ACCOUNTS_OCTETS_MAX`], or would have with the change.
+    #[error("{} must have no more than {ACCOUNTS_OCTETS_MAX} octets; remove accounts from it", path.display())]
     TooLong {
         /// The accounts file.
         path: PathBuf,
@@ -74,8 +75,8 @@ pub enum AccountsError {
 impl Accounts {
     /// `$XDG_CONFIG_HOME/mymail/accounts.toml`, or under `~/.config` where that is not set.
     pub fn default_path() -> Result<PathBuf, AccountsError> {
-        default_path(env::var_os("XDG_CONFIG_HOME").map(PathBuf::from), env::var_os("HOME").map(PathBuf::from))
-            .ok_or(AccountsError::NoHome)
+        let folder = user_folder("XDG_CONFIG_HOME", ".config").ok_or(AccountsError::NoHome)?;
+        Ok(folder.join("accounts.toml"))
     }
 
     /// Reads the accounts. A file that is not there is an empty list.
@@ -98,33 +99,43 @@ impl Accounts {
 
     /// Changes the accounts, and nobody else does so meanwhile. Returns what `change` does, when it is safely on disk.
     pub fn update<T>(path: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, AccountsError> {
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = folder_of(path);
         let create = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
         create.map_err(failed("create", folder))?;
+        let path = resolved(path)?;
         let _lock = lock(&path.with_extension("lock"))?;
-        let before = Self::load(path)?;
+        let before = Self::load(&path)?;
         let mut accounts = before.clone();
         let result = change(&mut accounts);
         if accounts != before {
-            accounts.save(path, folder)?;
+            accounts.save(&path)?;
         }
         Ok(result)
     }
 
-    fn save(&self, path: &Path, folder: &Path) -> Result<(), AccountsError> {
+    fn save(&self, path: &Path) -> Result<(), AccountsError> {
         let text = toml::to_string(self).map_err(io::Error::other).map_err(failed("write", path))?;
+        if text.len() as u64 > ACCOUNTS_OCTETS_MAX {
+            return Err(AccountsError::TooLong { path: path.to_owned() });
+        }
         let new = path.with_extension("new");
         write_private(&new, text.as_bytes()).map_err(failed("write", &new))?;
         fs::rename(&new, path).map_err(failed("replace", path))?;
+        let folder = folder_of(path);
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
     }
 }
 
-/// A path that is not absolute counts as not set (XDG Base Directory Specification).
-fn default_path(xdg_config_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
-    let config = xdg_config_home.filter(|path| path.is_absolute());
-    let config = config.or_else(|| home.filter(|path| path.is_absolute()).map(|home| home.join(".config")))?;
-    Some(config.join("mymail").join("accounts.toml"))
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Where the file itself is: a new one must not take the place of a symbolic link that leads to it.
+fn resolved(path: &Path) -> Result<PathBuf, AccountsError> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => Ok(path.to_owned()),
+        found => found.map_err(failed("find", path)),
+    }
 }
 
 /// The lock lasts as long as the file is open. Its file stays: whoever removed it could lock out nobody any more.
@@ -162,21 +173,4 @@ fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> AccountsError 
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = 1 + before.matches('\n').count();
     AccountsError::Malformed { path: path.to_owned(), line, message: error.message().replace('\n', ", ") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_file_is_where_the_user_keeps_such_files() {
-        let path =
-            |xdg: Option<&str>, home: Option<&str>| default_path(xdg.map(PathBuf::from), home.map(PathBuf::from));
-        let under = |folder: &str| Some(Path::new(folder).join("mymail/accounts.toml"));
-        assert_eq!(path(Some("/x"), Some("/home/a")), under("/x"));
-        assert_eq!(path(None, Some("/home/a")), under("/home/a/.config"));
-        assert_eq!(path(Some(""), Some("/home/a")), under("/home/a/.config"));
-        assert_eq!(path(Some("x"), Some("home")), None);
-        assert_eq!(path(None, None), None);
-    }
 }

@@ -26,6 +26,14 @@ pub struct StoredAccount {
 }
 
 impl StoredAccount {
+    /// Whether this is its address, or the part before the `@`; large and small letters are the same, as on the server.
+    fn is_called(&self, address_or_local_part: &str) -> bool {
+        match address_or_local_part.parse::<Address>() {
+            Ok(address) => address.key() == self.address.key(),
+            Err(_) => self.address.local_part().as_str().to_lowercase() == address_or_local_part.to_lowercase(),
+        }
+    }
+
     /// Two servers may well have given one and the same address.
     fn is_same_account(&self, other: &Self) -> bool {
         self.address.key() == other.address.key() && self.server == other.server
@@ -64,16 +72,9 @@ impl Accounts {
         self.list.first()
     }
 
-    /// The first account with this address or, if there is none, with this local part.
-    pub fn find(&self, address_or_local_part: &str) -> Option<&StoredAccount> {
-        let by_address = address_or_local_part.parse::<Address>().ok().and_then(|address| {
-            let key = address.key();
-            self.list.iter().find(|account| account.address.key() == key)
-        });
-        by_address.or_else(|| {
-            let local_part = address_or_local_part.to_lowercase();
-            self.list.iter().find(|account| account.address.local_part().as_str().to_lowercase() == local_part)
-        })
+    /// The accounts with this address, or this local part: one on each server at most that gave it.
+    pub fn called<'a>(&'a self, address_or_local_part: &str) -> impl Iterator<Item = &'a StoredAccount> {
+        self.list.iter().filter(|account| account.is_called(address_or_local_part))
     }
 
     /// Adds an account behind the others, or puts it in the place of an earlier one with its address on its server.
@@ -145,12 +146,13 @@ mod tests {
     #[test]
     fn accounts_are_found_by_address_and_by_local_part() {
         let accounts = three();
-        let found = |text: &str| accounts.find(text).map(|a| format!("{} {}", a.address, a.server));
-        assert_eq!(found("9").unwrap(), "9@mymailserver a.example:2525");
-        assert_eq!(found("alice").unwrap(), "Alice@mymailserver a.example:2525");
-        assert_eq!(found("alice+lists@MYMAILSERVER").unwrap(), "Alice@mymailserver a.example:2525");
-        assert_eq!(found("alice@elsewhere.example"), None);
-        assert_eq!(found("bob"), None);
+        let found = |text: &str| -> Vec<String> {
+            accounts.called(text).map(|account| format!("{} {}", account.address, account.server)).collect()
+        };
+        assert_eq!(found("9"), ["9@mymailserver a.example:2525", "9@mymailserver b.example:2525"]);
+        assert_eq!(found("alice"), ["Alice@mymailserver a.example:2525"]);
+        assert_eq!(found("alice+lists@MYMAILSERVER"), ["Alice@mymailserver a.example:2525"]);
+        assert!(found("alice@elsewhere.example").is_empty() && found("bob").is_empty());
     }
 
     #[test]
@@ -170,7 +172,7 @@ mod tests {
         let mut accounts = three();
         accounts.add(StoredAccount { password: "new".into(), ..account("alice@mymailserver", "a.example:2525") });
         assert_eq!(accounts.list().len(), 3);
-        assert_eq!(accounts.find("alice").unwrap().password, "new");
+        assert_eq!(accounts.called("alice").next().unwrap().password, "new");
     }
 
     #[test]

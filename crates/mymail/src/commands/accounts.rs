@@ -3,8 +3,8 @@
 use client::{Accounts, ServerAddress, StoredAccount};
 use serde::Serialize;
 
-use crate::client_options::{ClientOptions, accounts_path, find};
-use crate::exit::Exit;
+use crate::client_options::{HEADING, TalkOptions, accounts_path, no_account};
+use crate::exit::{Exit, Failure};
 use crate::output::{Results, note};
 
 /// List the accounts you hold, choose the default one, or forget one
@@ -27,16 +27,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS")]
     default: Option<String>,
 
+    /// The server of the account that --remove or --default names
+    #[arg(long, value_name = "HOST:PORT", help_heading = HEADING)]
+    server: Option<ServerAddress>,
+
     #[command(flatten)]
-    client: ClientOptions,
+    talk: TalkOptions,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let server = args.client.server.as_ref();
+    let server = args.server.as_ref();
     match (&args.remove, &args.default) {
         (Some(name), _) => change(name, server, |accounts, account| accounts.remove(account)),
         (None, Some(name)) => change(name, server, |accounts, account| accounts.set_default(account)),
-        (None, None) => list(&Accounts::load(&accounts_path()?)?, args.client.results()),
+        (None, None) => list(&Accounts::load(&accounts_path()?)?, args.talk.results()),
     }
 }
 
@@ -46,10 +50,30 @@ fn change(
     change: impl FnOnce(&mut Accounts, &StoredAccount) -> bool,
 ) -> anyhow::Result<Exit> {
     Accounts::update(&accounts_path()?, |accounts| {
-        let account = find(accounts, name, server)?.clone();
+        let account = the_one(accounts, name, server)?.clone();
         change(accounts, &account);
         Ok(Exit::Done)
     })?
+}
+
+/// The only account of that name, on `server` if one is given. What is forgotten or chosen must not be a guess.
+fn the_one<'a>(
+    accounts: &'a Accounts,
+    name: &str,
+    server: Option<&ServerAddress>,
+) -> Result<&'a StoredAccount, Failure> {
+    let called = accounts.called(name).filter(|account| server.is_none_or(|server| account.server == *server));
+    let called: Vec<_> = called.collect();
+    match (called.as_slice(), server) {
+        ([account], _) => Ok(account),
+        ([], None) => Err(no_account(name)),
+        ([], Some(server)) => Err(no_account(&format!("{name} on {server}"))),
+        (several, _) => {
+            let servers: Vec<_> = several.iter().map(|account| format!("--server {}", account.server)).collect();
+            let message = format!("you have several accounts {name}: say which with {}", servers.join(" or "));
+            Err(Failure::new(Exit::Config, message))
+        }
+    }
 }
 
 fn list(accounts: &Accounts, results: Results) -> anyhow::Result<Exit> {

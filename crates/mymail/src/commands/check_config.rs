@@ -7,6 +7,7 @@ use anyhow::Context;
 use server::Config;
 
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// Read a configuration and say what is wrong with it, or print it with all defaults
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,6 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let config = Config::read(&args.file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
     let resolved = config.resolved().context("cannot print the configuration")?;
-    write!(std::io::stdout(), "{resolved}").map_err(|error| Failure::new(Exit::CantCreate, error.to_string()))?;
+    output::stdout().and_then(|mut stdout| stdout.write_all(resolved.as_bytes())).context(output::cant_print())?;
     Ok(Exit::Done)
 }

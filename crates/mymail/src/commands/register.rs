@@ -1,10 +1,10 @@
 //! `mymail register`: an account, and a password that lets it outlive its connection.
 
 use anyhow::Context;
-use client::{Accounts, Address, Connection, StoredAccount};
+use client::{Accounts, Address, Connection, ServerAddress, StoredAccount};
 use serde::Serialize;
 
-use crate::client_options::{ClientOptions, accounts_path, hang_up};
+use crate::client_options::{HEADING, TalkOptions, accounts_path, hang_up};
 use crate::exit::Exit;
 use crate::output::Results;
 
@@ -16,7 +16,7 @@ Only the address is printed, so that scripts can use it.
 
 Examples:
   mymail register
-  mymail register alice --server mail.example:2525
+  mymail register alice --server 127.0.0.1:2626
   ADDRESS=$(mymail register)")]
 pub(crate) struct Args {
     /// The name before the @ that you want
@@ -26,31 +26,51 @@ pub(crate) struct Args {
     #[arg(long)]
     token: Option<String>,
 
+    /// The server; without it, 127.0.0.1:2525
+    #[arg(long, value_name = "HOST:PORT", help_heading = HEADING)]
+    server: Option<ServerAddress>,
+
     #[command(flatten)]
-    client: ClientOptions,
+    talk: TalkOptions,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     // An account whose password can't be kept would be lost: better to know before there is one.
     Accounts::load(&accounts_path()?)?;
-    let server = args.client.server();
-    let mut connection = args.client.connect(&server).await?;
+    let server = args.server.unwrap_or_default();
+    let mut connection = args.talk.connect(&server).await?;
+    connection.require_private()?;
     let address = connection.register(args.name.as_deref(), args.token.as_deref()).await?;
-    let password = issue_password(&mut connection, &address).await?;
-    let account = StoredAccount { address: address.clone(), server, password };
-    if let Err(error) = keep(&account) {
-        connection.unregister().await?;
-        return Err(error.context("the account was given back, because its password could not be kept"));
-    }
-    print(args.client.results(), &account)?;
+    let account = match secure(&mut connection, &address, server).await {
+        Ok(account) => account,
+        Err(error) => return Err(error.context(give_back(connection, &address).await)),
+    };
+    print(args.talk.results(), &account)?;
     hang_up(connection).await;
     Ok(Exit::Done)
 }
 
-/// Asks for the password of an account that was just made.
-pub(crate) async fn issue_password(connection: &mut Connection, address: &Address) -> anyhow::Result<String> {
-    let issued = connection.issue_password().await;
-    issued.with_context(|| format!("{address} gets no password, so it ends with this connection"))
+/// Gets the password of an account that was just made, and keeps it.
+async fn secure(
+    connection: &mut Connection,
+    address: &Address,
+    server: ServerAddress,
+) -> anyhow::Result<StoredAccount> {
+    let password = connection.issue_password().await.context("it gets no password")?;
+    let account = StoredAccount { address: address.clone(), server, password };
+    keep(&account).context("its password cannot be kept")?;
+    Ok(account)
+}
+
+/// Ends an account that nobody could use, so that its name is free, and says what became of it.
+async fn give_back(mut connection: Connection, address: &Address) -> String {
+    match connection.unregister().await {
+        Ok(()) => {
+            hang_up(connection).await;
+            format!("{address} was given back")
+        }
+        Err(error) => format!("{address} is of no use, and could not be given back ({error})"),
+    }
 }
 
 /// Puts the account in the accounts file.

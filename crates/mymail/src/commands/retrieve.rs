@@ -1,5 +1,6 @@
 //! `mymail retrieve`: all mail of an account, shown or filed, and then flushed from the server.
 
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,11 +13,13 @@ use serde::Serialize;
 use crate::client_options::{ClientOptions, hang_up};
 use crate::destination::{Destination, Json, Maildir, Mbox, Raw, Text};
 use crate::exit::{Exit, Failure};
-use crate::output::{note, sync_stdout};
+use crate::interrupt::unless_interrupted;
+use crate::output::{note, stdout, sync_stdout};
 use crate::progress::Progress;
+use crate::terminal::Harmless;
 
 /// The longest that a server waits for mail, in seconds.
-const WAIT_SECONDS_MAX: i64 = 300;
+pub(crate) const WAIT_SECONDS_MAX: u64 = 300;
 
 /// Retrieve all your mail and flush it from the server
 #[derive(Debug, clap::Args)]
@@ -32,7 +35,7 @@ Examples:
   mymail retrieve --json | jq -r .from")]
 pub(crate) struct Args {
     /// Wait for mail so many seconds, at most 300, when there is none
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=WAIT_SECONDS_MAX as u64))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=WAIT_SECONDS_MAX))]
     wait: Option<u64>,
 
     /// How mail is shown; text unless --json says otherwise
@@ -53,7 +56,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
-    /// The header block and the message, harmless for a terminal
+    /// The header block and the message; on a terminal, harmless for it
     Text,
     /// One object per line
     Json,
@@ -64,7 +67,7 @@ pub(crate) enum Format {
 impl Format {
     /// The one that the client options ask for.
     pub(crate) fn of(client: &ClientOptions) -> Self {
-        if client.json { Self::Json } else { Self::Text }
+        if client.talk.json { Self::Json } else { Self::Text }
     }
 }
 
@@ -100,16 +103,17 @@ pub(crate) async fn retrieve(
     let mut retrieval = connection.retrieve(wait).await?;
     let count = retrieval.count();
     if count > 0 {
-        keep(&mut retrieval, target).await?;
+        target.or_cut_back(keep(&mut retrieval, target), "the mail stays on the server").await?;
     }
-    retrieval.confirm().await?;
+    let confirmed = async { Ok(retrieval.confirm().await?) };
+    target.or_cut_back(confirmed, "the mail is kept, but may come again").await?;
     Ok(count)
 }
 
 async fn keep(retrieval: &mut Retrieval<'_>, target: &Target) -> anyhow::Result<()> {
     let not_kept =
         || Failure::new(Exit::CantCreate, format!("cannot write to {target}, so the mail stays on the server"));
-    let mut destination = target.open().with_context(not_kept)?;
+    let mut destination = target.open().await.with_context(not_kept)?;
     let mut progress = target.progress();
     while let Some(mut message) = retrieval.next().await? {
         destination.begin(message.from(), message.to()).with_context(not_kept)?;
@@ -123,16 +127,25 @@ async fn keep(retrieval: &mut Retrieval<'_>, target: &Target) -> anyhow::Result<
 }
 
 impl Target {
-    fn open(&self) -> io::Result<Box<dyn Destination>> {
-        let stdout = || BufWriter::new(io::stdout());
+    async fn open(&self) -> io::Result<Box<dyn Destination>> {
         Ok(match self {
-            Self::Show(Format::Text) => Box::new(Text::new(stdout())),
-            Self::Show(Format::Json) => Box::new(Json::new(stdout())),
-            Self::Show(Format::Raw) if io::stdout().is_terminal() => Box::new(Text::without_block(stdout())),
-            Self::Show(Format::Raw) => Box::new(Raw::new(stdout())),
-            Self::Mbox(path) => Box::new(Mbox::open(path)?),
+            Self::Show(format) => show(BufWriter::new(stdout()?), *format),
+            Self::Mbox(path) => Box::new(Mbox::open(path).await?),
             Self::Maildir(folder) => Box::new(Maildir::open(folder)?),
         })
+    }
+
+    /// Does some work on the mail. A signal ends it so that files are cut back to what they were; where there is nothing to
+    /// cut back, it ends the program as always.
+    async fn or_cut_back<T>(
+        &self,
+        work: impl Future<Output = anyhow::Result<T>>,
+        interrupted: &str,
+    ) -> anyhow::Result<T> {
+        match self {
+            Self::Show(_) => work.await,
+            Self::Mbox(_) | Self::Maildir(_) => unless_interrupted(work, interrupted).await,
+        }
     }
 
     /// What the destination itself can't know of: whether its standard output is a file.
@@ -159,6 +172,17 @@ impl Target {
             }
         }
         Ok(())
+    }
+}
+
+/// What a terminal would obey is taken out for terminals alone: whoever else reads it may want every octet.
+fn show(stdout: BufWriter<File>, format: Format) -> Box<dyn Destination> {
+    match (format, io::stdout().is_terminal()) {
+        (Format::Json, _) => Box::new(Json::new(stdout)),
+        (Format::Text, true) => Box::new(Text::new(Harmless::new(stdout))),
+        (Format::Text, false) => Box::new(Text::new(stdout)),
+        (Format::Raw, true) => Box::new(Text::without_block(Harmless::new(stdout))),
+        (Format::Raw, false) => Box::new(Raw::new(stdout)),
     }
 }
 

@@ -1,18 +1,19 @@
 //! `mymail send`: one mail to any number of recipients.
 
-use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use client::{Address, Connection, Delivery, Envelope, Extension, Outcome, Reply, ReversePath, StoredAccount};
 use serde::Serialize;
+use tokio::io::AsyncSeekExt;
 
 use crate::client_options::{ClientOptions, hang_up};
 use crate::compose::{self, Attachment, Composed, Mail};
 use crate::editor::Draft;
 use crate::exit::{Exit, Failure};
-use crate::output::Results;
+use crate::interrupt::unless_interrupted;
+use crate::output::{self, Results};
 use crate::progress::Progress;
 use crate::recipients::{self, Source};
 
@@ -56,15 +57,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    // Better to know before the mail is gone that nobody could read what became of it.
+    output::stdout().context(output::cant_print())?;
     let (to, source) = recipients::split(&args.arguments)?;
     let account = args.client.account()?;
     let attachments = args.attachments.iter().map(|path| attach(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let (from, subject) = (&account.address, args.subject.as_deref());
 
     if source.is_none() && !args.raw && io::stdin().is_terminal() {
-        let draft = Draft::write()?;
+        let draft = Draft::write(read_text)?;
         let mail = Mail { from, to: &to, subject, text: draft.text(), attachments };
-        let sent = send(&args.client, &account, &to, |eight_bit| mail.compose(eight_bit)).await;
+        let sending = send(&args.client, &account, &to, |eight_bit| mail.compose(eight_bit));
+        let sent = unless_interrupted(sending, "it is not known whether the mail was sent").await;
         if !matches!(sent, Ok(Exit::Done)) {
             draft.keep();
         }
@@ -72,7 +76,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let input = open(source)?;
     if args.raw {
-        let composed = compose::as_is(input).context(cant_compose())?;
+        let composed = compose::as_is(input)?;
         send(&args.client, &account, &to, |_| Ok(composed)).await
     } else {
         let text = read_text(input)?;
@@ -88,7 +92,8 @@ fn attach(path: &Path) -> anyhow::Result<Attachment> {
 fn open(source: Option<Source>) -> anyhow::Result<Box<dyn Read>> {
     Ok(match source {
         Some(Source::File(path)) => {
-            Box::new(File::open(&path).context(Failure::new(Exit::Data, format!("cannot read {}", path.display())))?)
+            let file = compose::open_file(&path);
+            Box::new(file.context(Failure::new(Exit::Data, format!("cannot read {}", path.display())))?)
         }
         Some(Source::Stdin) | None => Box::new(io::stdin()),
     })
@@ -112,34 +117,54 @@ async fn send(
     compose: impl FnOnce(bool) -> io::Result<Composed>,
 ) -> anyhow::Result<Exit> {
     let mut connection = client.log_in(account).await?;
-    let composed = compose(takes_eight_bit(&connection)).context(cant_compose())?;
+    let composed = compose(takes_eight_bit(&connection)).context(compose::cant_compose())?;
     let delivery = submit(&mut connection, &account.address, to, composed).await?;
     let exit = print(client.results(), &delivery)?;
     hang_up(connection).await;
     Ok(exit)
 }
 
-/// Why a mail could not be put together.
-pub(crate) fn cant_compose() -> Failure {
-    Failure::new(Exit::CantCreate, "cannot put the mail together in a temporary file")
-}
-
 /// Whether the server takes text that is not ASCII as it is.
 pub(crate) fn takes_eight_bit(connection: &Connection) -> bool {
-    connection.extensions().offers(Extension::EightBitMime)
+    connection.offers(Extension::EightBitMime)
 }
 
-/// Gives a composed mail to the server.
+/// Gives a composed mail to the server, in as many transactions as the server needs for all recipients.
 pub(crate) async fn submit(
     connection: &mut Connection,
     from: &Address,
     to: &[Address],
-    Composed { file, octets }: Composed,
+    mail: Composed,
 ) -> anyhow::Result<Delivery> {
-    let envelope = Envelope { reverse_path: ReversePath::Address(from.clone()), recipients: to.to_vec() };
-    let mut progress = Progress::of(octets);
-    let body = tokio::fs::File::from_std(file);
-    Ok(connection.send(&envelope, body, octets, |octets| progress.reached(octets)).await?)
+    let mut delivery = transact(connection, from, to.to_vec(), &mail).await?;
+    let mut left_over = delivery.left_over();
+    while !left_over.is_empty() {
+        match transact(connection, from, left_over, &mail).await {
+            Ok(further) => {
+                left_over = further.left_over();
+                delivery.merge(further);
+            }
+            // What became of the others is known, and worth telling.
+            Err(error) => {
+                output::note(&format!("the mail for the recipients that were too many did not go well: {error}"));
+                break;
+            }
+        }
+    }
+    Ok(delivery)
+}
+
+async fn transact(
+    connection: &mut Connection,
+    from: &Address,
+    recipients: Vec<Address>,
+    Composed { file, octets }: &Composed,
+) -> anyhow::Result<Delivery> {
+    let envelope = Envelope { reverse_path: ReversePath::Address(from.clone()), recipients };
+    let mut progress = Progress::of(*octets);
+    let mut body = tokio::fs::File::from_std(file.try_clone()?);
+    body.rewind().await?;
+    Ok(connection.send(&envelope, body, *octets, |octets| progress.reached(octets)).await?)
 }
 
 /// Prints a line for each recipient with the reply that decided.

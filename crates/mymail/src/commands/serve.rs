@@ -1,6 +1,5 @@
 //! `mymail serve`: the server.
 
-use std::env;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -62,13 +61,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         Some(data) => data.clone(),
         None => default_data()?,
     };
-    let store = Embedded::open(&data).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let store = Embedded::open(&data).map_err(|error| {
+        Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display()))
+    })?;
     let server = Server::bind(config, store).await.map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
+    // Signals first: whoever reads the announcement may send one at once.
+    let stop = asked_to_stop()?;
+    let reload = reload_on_hangup(server.handle(), args)?;
     announce(&server)?;
 
-    let handle = server.handle();
-    let reload = tokio::spawn(reload_on_hangup(handle, args)?);
-    server.run(asked_to_stop()?).await;
+    let reload = tokio::spawn(reload);
+    server.run(stop).await;
     reload.abort();
     tracing::info!("stopped");
     Ok(Exit::Done)
@@ -94,10 +97,8 @@ fn configure(args: &Args) -> Result<Config, Failure> {
 
 /// `mymail` in the user's data directory (XDG Base Directory Specification).
 fn default_data() -> Result<PathBuf, Failure> {
-    let absolute = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let directory = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
     let hint = "there is no home directory to keep data in: name a folder with --data DIR";
-    Ok(directory.ok_or_else(|| Failure::new(Exit::Config, hint))?.join("mymail"))
+    client::user_folder("XDG_DATA_HOME", ".local/share").ok_or_else(|| Failure::new(Exit::Config, hint))
 }
 
 fn exit_of(error: &BindError) -> Exit {
@@ -109,11 +110,12 @@ fn exit_of(error: &BindError) -> Exit {
 
 /// Says on standard output that it is ready, and where; whoever started it may be waiting for that.
 fn announce<S: Store>(server: &Server<S>) -> anyhow::Result<()> {
-    let mut output = io::stdout().lock();
+    let mut lines = String::new();
     for (listen, address) in server.addresses()? {
-        writeln!(output, "listening {} {address}", listen.protocol)?;
+        lines.push_str(&format!("listening {} {address}\n", listen.protocol));
     }
-    output.flush().context("cannot say that it is ready")
+    let said = io::stdout().write_all(lines.as_bytes()).and_then(|()| io::stdout().flush());
+    said.context(Failure::new(Exit::CantCreate, "cannot say on standard output that it is ready"))
 }
 
 /// Resolves at SIGTERM or SIGINT.

@@ -3,9 +3,8 @@
 
 use std::io::{self, Write};
 
-/// How much of a message is looked at to see whether it begins with a header field, in octets: the longest line of RFC 5322
-/// §2.1.1.
-const FIRST_LINE_OCTETS_MAX: usize = 1000;
+/// How much of a message is looked at to see whether it begins with a header, in octets.
+const HEADER_OCTETS_MAX: usize = 64 << 10;
 
 /// Passes a message on, with its trace header before it.
 #[derive(Debug)]
@@ -31,13 +30,13 @@ impl<W: Write> Filed<W> {
     }
 
     pub(crate) fn end(mut self) -> io::Result<W> {
-        self.decide()?;
+        self.decide(false)?;
         Ok(self.inner)
     }
 
-    fn decide(&mut self) -> io::Result<()> {
+    fn decide(&mut self, has_header: bool) -> io::Result<()> {
         let Some(Beginning { from, to, octets }) = self.undecided.take() else { return Ok(()) };
-        if !begins_with_header(&octets) {
+        if !has_header {
             write!(self.inner, "From: {from}\r\nTo: {to}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n")?;
         }
         self.inner.write_all(&octets)
@@ -51,8 +50,10 @@ impl<W: Write> Write for Filed<W> {
             return Ok(octets.len());
         };
         beginning.octets.extend_from_slice(octets);
-        if beginning.octets.len() > FIRST_LINE_OCTETS_MAX || beginning.octets.contains(&b'\n') {
-            self.decide()?;
+        match begins_with_header(&beginning.octets) {
+            Some(has_header) => self.decide(has_header)?,
+            None if beginning.octets.len() > HEADER_OCTETS_MAX => self.decide(false)?,
+            None => {}
         }
         Ok(octets.len())
     }
@@ -62,12 +63,23 @@ impl<W: Write> Write for Filed<W> {
     }
 }
 
-/// Whether the message begins with `field-name:` (RFC 5322 §3.6.8), or with the empty line that ends a header.
-fn begins_with_header(message: &[u8]) -> bool {
-    let line = message.split(|&b| b == b'\n').next().unwrap_or_default();
-    if line == b"\r" {
-        return true;
+/// Whether the message begins with header fields and the empty line that ends them, as soon as its lines tell. A text may
+/// well begin with `Reminder: `.
+fn begins_with_header(beginning: &[u8]) -> Option<bool> {
+    let lines = beginning.split_inclusive(|&b| b == b'\n').filter_map(|line| line.strip_suffix(b"\r\n"));
+    for (number, line) in lines.enumerate() {
+        let is_folded = number > 0 && matches!(line, [b' ' | b'\t', ..]);
+        if line.is_empty() {
+            return Some(true);
+        } else if !is_folded && !is_field(line) {
+            return Some(false);
+        }
     }
+    None
+}
+
+/// Whether a line is `field-name:` and something (RFC 5322 §3.6.8); a space before the colon is obsolete (§4.5).
+fn is_field(line: &[u8]) -> bool {
     let mut parts = line.splitn(2, |&b| b == b':');
     let name = parts.next().unwrap_or_default().trim_ascii_end();
     parts.next().is_some() && !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
@@ -91,15 +103,27 @@ mod tests {
                 "Return-Path: <a@x>\r\nDelivered-To: b@x\r\nSubject: hi\r\n\r\ntext\r\n"
             );
         }
+        let folded = "Subject: hi\r\n both\r\nX-Y : z\r\n\r\ntext\r\n";
+        assert_eq!(filed("a@x", folded, 3), format!("Return-Path: <a@x>\r\nDelivered-To: b@x\r\n{folded}"));
         assert!(filed("<>", "\r\ntext\r\n", 3).ends_with("Return-Path: <>\r\nDelivered-To: b@x\r\n\r\ntext\r\n"));
     }
 
     #[test]
     fn a_bare_text_gets_the_blocks_header() {
         let header = "From: a@x\r\nTo: b@x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n";
-        for text in ["Hello both\r\n", "See you at: noon\r\n", "", ": x\r\n", &"long".repeat(1000)] {
+        for text in [
+            "Hello both\r\n",
+            "See you at: noon\r\n",
+            "Reminder: buy milk\r\n",
+            "Reminder: buy milk\r\nand bread\r\n\r\nThanks\r\n",
+            " folded: x\r\n\r\n",
+            "",
+            ": x\r\n",
+            &"long".repeat(1000),
+            &format!("{}\r\n", "Endless: x\r\n".repeat(10_000)),
+        ] {
             let expected = format!("Return-Path: <a@x>\r\nDelivered-To: b@x\r\n{header}{text}");
-            assert_eq!(filed("a@x", text, 5), expected);
+            assert_eq!(filed("a@x", text, 1 + text.len() / 100), expected);
         }
     }
 }

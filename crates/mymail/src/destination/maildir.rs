@@ -2,14 +2,14 @@
 //! ever sees half a message.
 
 use std::collections::VecDeque;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Destination;
 use super::filed::Filed;
+use super::{Destination, folder};
 use crate::lines::ToLf;
 
 type Message = Filed<ToLf<BufWriter<File>>>;
@@ -25,11 +25,11 @@ pub(crate) struct Maildir {
 
 impl Maildir {
     /// Opens the folder, or makes it, for this user alone.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         for part in ["tmp", "new", "cur"] {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder.join(part))?;
+            folder::create(&path.join(part))?;
         }
-        Ok(Self { folder: folder.to_owned(), message: None, names: VecDeque::new() })
+        Ok(Self { folder: path.to_owned(), message: None, names: VecDeque::new() })
     }
 
     fn path(&self, part: &str, name: &str) -> PathBuf {
@@ -61,7 +61,7 @@ impl Destination for Maildir {
             std::fs::rename(self.path("tmp", name), self.path("new", name))?;
             self.names.pop_front();
         }
-        File::open(self.folder.join("new"))?.sync_all()
+        folder::sync(&self.folder.join("new"))
     }
 }
 

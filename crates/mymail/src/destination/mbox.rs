@@ -5,24 +5,27 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::thread;
+use std::time::Duration;
 
 use mail_builder::headers::date::Date;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use super::Destination;
 use super::filed::Filed;
+use super::quoted::Quoted;
+use super::{Destination, folder};
 use crate::lines::ToLf;
 
 /// How long another program may hold the file's lock.
-const LOCK_WAIT: Duration = Duration::from_secs(30);
-/// How often the lock is asked for.
-const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 
 type Message = Filed<ToLf<Quoted<BufWriter<File>>>>;
 
 /// A locked mbox. Dropped without [`Destination::commit`] it is cut back to what it was.
 #[derive(Debug)]
 pub(crate) struct Mbox {
+    /// Where the file really is, behind all symbolic links.
     path: PathBuf,
     file: File,
     octets_before: u64,
@@ -32,23 +35,30 @@ pub(crate) struct Mbox {
 
 impl Mbox {
     /// Opens the file, or makes it, for this user alone, and locks it (`flock`) until dropped.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-        lock(&file)?;
+    pub(crate) async fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let path = path.canonicalize()?;
+        let mut file = lock(file).await?;
         let octets_before = file.seek(SeekFrom::End(0))?;
-        let mut mbox = Self { path: path.to_owned(), file, octets_before, message: None, committed: false };
-        mbox.end_last_line()?;
+        let mut mbox = Self { path, file, octets_before, message: None, committed: false };
+        mbox.end_last_message()?;
         Ok(mbox)
     }
 
-    /// Another program may have left the last line without its end; ours must not become part of it.
-    fn end_last_line(&mut self) -> io::Result<()> {
-        let mut last = [b'\n'];
-        if self.octets_before > 0 {
-            self.file.seek(SeekFrom::End(-1))?;
-            self.file.read_exact(&mut last)?;
-        }
-        if last == [b'\n'] { Ok(()) } else { self.file.write_all(b"\n\n") }
+    /// Another program may have left its last line without an end, or its last message without the empty line behind it;
+    /// ours must not become part of it.
+    fn end_last_message(&mut self) -> io::Result<()> {
+        let mut end = Vec::new();
+        self.file.seek(SeekFrom::Start(self.octets_before.saturating_sub(2)))?;
+        self.file.read_to_end(&mut end)?;
+        self.file.write_all(match end[..] {
+            [] | [b'\n'] | [b'\n', b'\n'] => b"",
+            [.., b'\n'] => b"\n",
+            _ => b"\n\n",
+        })
     }
 }
 
@@ -73,7 +83,7 @@ impl Destination for Mbox {
 
     fn commit(mut self: Box<Self>) -> io::Result<()> {
         self.file.sync_all()?;
-        sync_folder_of(&self.path)?;
+        folder::sync(folder::parent(&self.path))?;
         self.committed = true;
         Ok(())
     }
@@ -90,24 +100,14 @@ impl Drop for Mbox {
     }
 }
 
-fn lock(file: &File) -> io::Result<()> {
-    let deadline = Instant::now() + LOCK_WAIT;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(std::fs::TryLockError::Error(error)) => return Err(error),
-            Err(std::fs::TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(LOCK_INTERVAL),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program holds its lock"));
-            }
-        }
+/// Waits for the lock in a thread of its own, which is left behind, and the file with it, when that takes too long.
+async fn lock(file: File) -> io::Result<File> {
+    let (locked, lock) = oneshot::channel();
+    thread::spawn(move || locked.send(file.lock().map(|()| file)));
+    match timeout(LOCK_WAIT_MAX, lock).await {
+        Ok(Ok(locked)) => locked,
+        _ => Err(io::Error::new(io::ErrorKind::ResourceBusy, "another program holds its lock")),
     }
-}
-
-/// Makes the file's name durable, not only its content.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
 
 /// The sender as the `From ` line takes it: one word.
@@ -127,98 +127,10 @@ fn asctime(date: &Date) -> String {
     }
 }
 
-/// Adds a `>` to each line that is `From ` behind any number of `>`.
-#[derive(Debug)]
-struct Quoted<W> {
-    inner: W,
-    line: Line,
-}
-
-/// How far a line has come. The `>` can go in behind those that are there, so these needn't be held back.
-#[derive(Debug, Clone, Copy)]
-enum Line {
-    /// So many octets are like `From `, and are held back.
-    Like(usize),
-    Decided,
-}
-
-const FROM: &[u8] = b"From ";
-
-impl<W: Write> Quoted<W> {
-    fn new(inner: W) -> Self {
-        Self { inner, line: Line::Like(0) }
-    }
-
-    fn end(mut self) -> io::Result<W> {
-        self.decide(b"")?;
-        Ok(self.inner)
-    }
-
-    fn decide(&mut self, quote: &[u8]) -> io::Result<()> {
-        if let Line::Like(held) = std::mem::replace(&mut self.line, Line::Decided) {
-            self.inner.write_all(quote)?;
-            self.inner.write_all(&FROM[..held])?;
-        }
-        Ok(())
-    }
-
-    /// Takes from the front what may still be `>>From `, and returns the rest.
-    fn compare<'a>(&mut self, mut line: &'a [u8]) -> io::Result<&'a [u8]> {
-        while let (Line::Like(held), Some((&octet, rest))) = (self.line, line.split_first()) {
-            match octet {
-                b'>' if held == 0 => self.inner.write_all(b">")?,
-                octet if octet == FROM[held] => self.line = Line::Like(held + 1),
-                _ => {
-                    self.decide(b"")?;
-                    return Ok(line);
-                }
-            }
-            if matches!(self.line, Line::Like(held) if held == FROM.len()) {
-                self.decide(b">")?;
-            }
-            line = rest;
-        }
-        Ok(line)
-    }
-}
-
-impl<W: Write> Write for Quoted<W> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        for line in octets.split_inclusive(|&b| b == b'\n') {
-            let rest = self.compare(line)?;
-            self.inner.write_all(rest)?;
-            if line.ends_with(b"\n") {
-                self.line = Line::Like(0);
-            }
-        }
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::deliver;
     use super::*;
-
-    fn quoted(input: &str, step: usize) -> String {
-        let mut quoted = Quoted::new(Vec::new());
-        input.as_bytes().chunks(step).for_each(|piece| quoted.write_all(piece).unwrap());
-        String::from_utf8(quoted.end().unwrap()).unwrap()
-    }
-
-    #[test]
-    fn from_lines_are_quoted_once_more() {
-        let input = "From me\n>From you\n>>From all\nFrom\nFro\n>Frodo\n From x\nno From y\n\n>";
-        let expected = ">From me\n>>From you\n>>>From all\nFrom\nFro\n>Frodo\n From x\nno From y\n\n>";
-        for step in 1..=input.len() {
-            assert_eq!(quoted(input, step), expected, "in pieces of {step}");
-        }
-        assert_eq!(quoted("From", 1), "From");
-    }
 
     #[test]
     fn dates_are_asctimes() {
@@ -226,12 +138,12 @@ mod tests {
         assert_eq!(asctime(&Date::new(1_551_430_800)), "Fri Mar  1 09:00:00 2019");
     }
 
-    #[test]
-    fn messages_are_appended() {
+    #[tokio::test]
+    async fn messages_are_appended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mbox");
         std::fs::write(&path, "From old\n\nno end").unwrap();
-        let mut mbox = Box::new(Mbox::open(&path).unwrap());
+        let mut mbox = Box::new(Mbox::open(&path).await.unwrap());
         deliver(&mut *mbox, "9@mymailserver", "10@mymailserver", b"Subject: hi\r\n\r\nFrom here\r\n");
         deliver(&mut *mbox, "<>", "10@mymailserver", b"Subject: bounce\r\n\r\nno end");
         mbox.commit().unwrap();
@@ -249,26 +161,62 @@ mod tests {
         );
     }
 
-    #[test]
-    fn without_commit_nothing_stays() {
+    #[tokio::test]
+    async fn an_empty_line_is_before_each_message() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mbox");
-        std::fs::write(&path, "From old\n\ntext\n\n").unwrap();
-        let mut mbox = Mbox::open(&path).unwrap();
+        for (before, between) in [("", ""), ("\n", ""), ("x\n\n", ""), ("x\n", "\n"), ("x", "\n\n"), ("x\r\n", "\n")] {
+            std::fs::write(&path, before).unwrap();
+            let mut mbox = Box::new(Mbox::open(&path).await.unwrap());
+            deliver(&mut *mbox, "a@x", "b@x", b"text\r\n");
+            mbox.commit().unwrap();
+            let content = std::fs::read_to_string(&path).unwrap();
+            assert!(content.starts_with(&format!("{before}{between}From a@x ")), "{content:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn mail_goes_to_regular_files_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        assert!(Mbox::open(Path::new("/dev/full")).await.unwrap_err().to_string().contains("no regular file"));
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let mut mbox = Box::new(Mbox::open(&link).await.unwrap());
+        assert_eq!(mbox.path, real.canonicalize().unwrap());
+        deliver(&mut *mbox, "a@x", "b@x", b"text\r\n");
+        mbox.commit().unwrap();
+        assert!(std::fs::read_to_string(&real).unwrap().ends_with("\n\ntext\n\n"));
+    }
+
+    #[tokio::test]
+    async fn without_commit_nothing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mbox");
+        std::fs::write(&path, "From old\n\ntext\n").unwrap();
+        let mut mbox = Mbox::open(&path).await.unwrap();
         deliver(&mut mbox, "a@x", "b@x", b"Subject: hi\r\n\r\ntext\r\n");
         mbox.begin("a@x", "b@x").unwrap();
         mbox.write(b"Subject: half").unwrap();
         drop(mbox);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "From old\n\ntext\n\n");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "From old\n\ntext\n");
     }
 
-    #[test]
-    fn the_file_is_locked_meanwhile() {
+    #[tokio::test]
+    async fn the_file_is_locked_meanwhile() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mbox");
-        let mbox = Mbox::open(&path).unwrap();
+        let mbox = Mbox::open(&path).await.unwrap();
         assert!(File::open(&path).unwrap().try_lock().is_err());
         drop(mbox);
-        File::open(&path).unwrap().try_lock().unwrap();
+        lock(File::open(&path).unwrap()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mbox");
+        let other = File::create(&path).unwrap();
+        other.lock().unwrap();
+        assert_eq!(Mbox::open(&path).await.unwrap_err().kind(), io::ErrorKind::ResourceBusy);
     }
 }

@@ -1,16 +1,20 @@
 //! Where retrieved mail goes: shown as text, JSON or raw octets, or filed in an mbox or a Maildir.
 //!
 //! The server flushes a mailbox once we tell it that all is kept. So every [`Destination`] has a [`commit`], which returns
-//! only when the mail is where the user wants it, and until then nothing half-done stays behind in a file.
+//! only when the mail is where the user wants it. Dropped before that, as when the user interrupts, it leaves nothing
+//! half-done behind in a file. Only SIGKILL and a power failure may: half a message at the end of an mbox, or in the `tmp` of
+//! a Maildir.
 //!
 //! [`commit`]: Destination::commit
 
 use std::io;
 
 mod filed;
+mod folder;
 mod json;
 mod maildir;
 mod mbox;
+mod quoted;
 mod raw;
 mod text;
 

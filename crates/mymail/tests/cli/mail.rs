@@ -1,12 +1,11 @@
 //! Registering, sending and retrieving with a server.
 
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
 
+use crate::common::Home;
 use crate::exit::*;
-use crate::typed::{Home, decode_base64};
+use crate::running::decode_base64;
 
 #[test]
 fn registering_prints_the_address_alone_and_keeps_the_password() {
@@ -73,15 +72,6 @@ fn json_is_for_scripts() {
 }
 
 #[test]
-fn a_mail_can_do_nothing_to_a_terminal() {
-    let (home, _server) = Home::with_accounts(&["alice"]);
-    let octets = b"\x1b]0;owned\x07 \xc2\x9b2J caf\xe9\n";
-    assert_eq!(home.run_with_octets(&["send", "alice@mymailserver", "--raw"], octets).code, 0);
-    let text = home.run(&["retrieve"], "").done();
-    assert!(text.ends_with("*****\n\u{fffd}]0;owned\u{fffd} \u{fffd}2J caf\u{fffd}\n"), "{text}");
-}
-
-#[test]
 fn raw_is_what_was_sent() {
     let (home, _server) = Home::with_accounts(&["alice"]);
     let message = b"Subject: x\n\n.\n.\ncaf\xe9 \x1b[1m\nno end";
@@ -108,25 +98,6 @@ fn files_are_text_and_attachments() {
 }
 
 #[test]
-fn mail_that_cannot_be_written_stays() {
-    let (home, _server) = Home::with_accounts(&["alice"]);
-    home.run(&["send", "alice@mymailserver", "--raw"], "keep me\n").done();
-
-    let full = home.command(&["retrieve"]).stdout(fs::File::create("/dev/full").unwrap()).output().unwrap();
-    assert_eq!(full.status.code(), Some(CANT_CREATE), "{full:?}");
-    let outcome = home.run(&["retrieve", "--mbox", "/no/such/folder/mbox"], "");
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (CANT_CREATE, ""));
-    assert!(outcome.stderr.contains("stays on the server"), "{outcome:?}");
-
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let closed = home.command(&["retrieve"]).stdout(writer).output().unwrap();
-    assert_eq!(closed.status.code(), Some(CANT_CREATE), "{closed:?}");
-
-    assert!(home.run(&["retrieve"], "").done().ends_with("keep me\n"));
-}
-
-#[test]
 fn mail_is_filed_in_an_mbox_and_a_maildir() {
     let (home, _server) = Home::with_accounts(&["alice"]);
     let (mbox, maildir) = (home.path("mbox"), home.path("Maildir"));
@@ -145,18 +116,6 @@ fn mail_is_filed_in_an_mbox_and_a_maildir() {
     assert_eq!(fs::read_dir(maildir.join("new")).unwrap().count(), 2);
     assert_eq!(fs::read_dir(maildir.join("tmp")).unwrap().count(), 0);
     assert_eq!(home.run(&["retrieve"], "").stderr, "no mail\n");
-}
-
-#[test]
-fn a_waiting_client_gets_mail_when_it_comes() {
-    let (home, _server) = Home::with_accounts(&["alice", "bob"]);
-    let mut waiting = home.command(&["retrieve", "--account", "bob", "--wait", "60"]);
-    let mut waiting = waiting.stdout(Stdio::piped()).spawn().unwrap();
-    home.run(&["send", "bob@mymailserver", "--raw"], "at last\n").done();
-    let mut text = String::new();
-    waiting.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-    assert_eq!(waiting.wait().unwrap().code(), Some(0));
-    assert!(text.ends_with("at last\n"), "{text}");
 }
 
 #[test]

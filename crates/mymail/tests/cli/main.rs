@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod exit;
 mod mail;
 mod offline;
+mod retrieving;
+mod running;
 mod session;
 mod terminal;
-mod typed;
 
-use typed::Home;
+use common::Home;
 
 #[test]
 fn the_demo_tells_the_whole_story() {

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
+use crate::common::Home;
 use crate::exit::*;
-use crate::typed::Home;
 
 /// A server that says one line and hangs up, and its address.
 fn server_that_says(line: &'static str) -> String {

@@ -1,7 +1,7 @@
 //! `mymail session` as a script pipes into it.
 
+use crate::common::Home;
 use crate::exit::*;
-use crate::typed::Home;
 
 #[test]
 fn a_session_is_a_script_too() {
@@ -34,4 +34,48 @@ fn a_session_keeps_a_password_for_later() {
     let outcome = home.run(&["session", "--account", "carol"], "whoami\nunregister\n");
     assert_eq!(outcome.done(), "carol@mymailserver\n");
     assert_eq!(home.run(&["accounts"], "").done(), "");
+}
+
+#[test]
+fn the_lines_of_a_mail_are_never_commands() {
+    let (home, server) = Home::with_accounts(&["alice"]);
+    let too_long = format!("{}\n", "x".repeat(1023)).repeat(1025);
+    for (send, code) in [
+        ("send a@@b\nSubj\nunregister\n.\n", USAGE),
+        ("send\na@@b\nSubj\nunregister\n.\n", USAGE),
+        ("send\n\nSubj\nunregister\n.\n", USAGE),
+        ("send nobody\nSubj\nunregister\n.\n", NO_USER),
+        (&format!("send alice\nSubj\n{too_long}unregister\n.\n"), DATA),
+        ("send alice\nSubj\nunregister\n", DATA),
+    ] {
+        let outcome = home.run(&["session", "--account", "alice"], &format!("{send}whoami\n"));
+        assert_eq!(outcome.code, code, "{outcome:?}");
+        assert!(!outcome.stderr.contains("is ended"), "{outcome:?}");
+    }
+    let outcome = home.run(&["session", "--server", &server.address], "send alice\nSubj\nregister eve\n.\nwhoami\n");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (NO_PERMISSION, ""));
+    assert_eq!(outcome.stderr.matches("you have no address yet").count(), 2, "{outcome:?}");
+
+    let latin = b"send alice\nSubj\ncaf\xe9\nunregister\n.\n";
+    let outcome = home.run_with_octets(&["session", "--account", "alice"], latin);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (DATA, ""));
+    assert!(outcome.stderr.contains("cannot read what is typed"), "{outcome:?}");
+    home.run(&["retrieve"], "").done();
+}
+
+#[test]
+fn a_command_in_a_wrong_form_is_shown_its_right_one() {
+    let (home, server) = Home::with_server();
+    for (line, hint) in [
+        ("register bad name", "register [NAME]"),
+        ("whoami now", "form: whoami\n"),
+        ("retrieve 301", "0 to 300 seconds"),
+        ("retrieve soon", "0 to 300 seconds"),
+        ("mymail", "no such command"),
+        ("Commands:", "no such command"),
+    ] {
+        let outcome = home.run(&["session", "--server", &server.address], line);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (USAGE, ""), "{outcome:?}");
+        assert!(outcome.stderr.contains(hint), "{line}: {outcome:?}");
+    }
 }

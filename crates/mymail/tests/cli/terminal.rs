@@ -5,10 +5,11 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
+use crate::common::Home;
 use crate::exit::*;
-use crate::typed::Home;
 
 /// How long a program may show nothing before it counts as stuck.
 const SILENCE_MAX: Timespec = Timespec { tv_sec: 60, tv_nsec: 0 };
@@ -38,6 +39,11 @@ impl Terminal {
 
     fn type_line(&mut self, line: &str) {
         self.keyboard_and_screen.write_all(format!("{line}\r").as_bytes()).unwrap();
+    }
+
+    /// What a terminal does at Ctrl-C.
+    fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::INT).unwrap();
     }
 
     /// Waits until this is on the screen, and takes all up to there off it.
@@ -140,18 +146,68 @@ fn a_person_writes_in_an_editor() {
 fn a_text_that_could_not_be_sent_is_kept() {
     let home = Home::new();
     home.write_account("9@mymailserver", "127.0.0.1:1", 0o600);
-    let mut command = home.command(&["send", "10@mymailserver"]);
-    command.env("PATH", "/usr/bin:/bin").env("TMPDIR", home.path("")).env("EDITOR", "echo precious >");
-    let (screen, code) = Terminal::run(&mut command).end();
-    assert_eq!(code, UNAVAILABLE, "{screen}");
-    let path = screen.split("your text is kept in ").nth(1).unwrap().split('\r').next().unwrap();
-    assert_eq!(fs::read_to_string(path).unwrap(), "precious\n");
+    for (editor, text, exit) in [
+        ("echo precious > \"$1\"", "precious\n", UNAVAILABLE),
+        ("echo precious > \"$1\"; exit 1", "precious\n", DATA),
+        ("printf 'caf\\351' > \"$1\"", "caf\u{fffd}", DATA),
+    ] {
+        fs::write(home.path("editor"), editor).unwrap();
+        let mut command = home.command(&["send", "10@mymailserver"]);
+        command.env("PATH", "/usr/bin:/bin").env("TMPDIR", home.path("")).env("EDITOR", "sh ./editor");
+        let (screen, code) = Terminal::run(&mut command).end();
+        assert_eq!(code, exit, "{screen}");
+        let path = screen.split("your text is kept in ").nth(1).expect(&screen).split('\r').next().unwrap();
+        assert_eq!(String::from_utf8_lossy(&fs::read(path).unwrap()), text);
+    }
 }
 
 #[test]
-fn raw_mail_is_harmless_on_a_terminal() {
+fn ctrl_c_is_the_editors_own() {
     let (home, _server) = Home::with_accounts(&["alice"]);
-    home.run(&["send", "alice@mymailserver", "--raw"], "\x1b]0;owned\x07\n").done();
-    let (screen, code) = Terminal::run(home.command(&["retrieve", "--format", "raw"]).env("NO_COLOR", "1")).end();
-    assert_eq!((screen.as_str(), code), ("\u{fffd}]0;owned\u{fffd}\r\n", 0));
+    fs::write(home.path("editor"), "trap '' INT; echo editing; read text; echo \"$text\" > \"$1\"").unwrap();
+    let mut command = home.command(&["send", "alice@mymailserver"]);
+    let mut terminal = Terminal::run(command.env("PATH", "/usr/bin:/bin").env("EDITOR", "sh ./editor"));
+    terminal.expect("editing");
+    terminal.interrupt();
+    terminal.type_line("still here");
+    assert_eq!(terminal.end().1, 0);
+    assert!(home.run(&["retrieve"], "").done().ends_with("\nstill here\n"));
+}
+
+#[test]
+fn one_ctrl_c_ends_no_session() {
+    let (home, server) = Home::with_accounts(&["alice"]);
+    let mut terminal = Terminal::run(&mut home.command(&["session", "-v", "--server", &server.address]));
+    for line in ["register carol", "retrieve 300"] {
+        terminal.expect("mymail> ");
+        terminal.type_line(line);
+    }
+    terminal.expect("C: XRETRIEVE WAIT=300");
+    terminal.interrupt();
+    terminal.expect("Ctrl-C again ends the session");
+    home.run(&["send", "carol@mymailserver", "--raw"], "at last\n").done();
+    terminal.expect("at last");
+
+    terminal.expect("mymail> ");
+    terminal.type_line("retrieve 300");
+    terminal.expect("C: XRETRIEVE WAIT=300");
+    terminal.interrupt();
+    terminal.expect("Ctrl-C again ends the session");
+    terminal.interrupt();
+    let (screen, code) = terminal.end();
+    assert!(screen.contains("interrupted"), "{screen}");
+    assert_eq!(code, TEMP_FAIL);
+}
+
+#[test]
+fn a_mail_can_do_nothing_to_a_terminal() {
+    let (home, _server) = Home::with_accounts(&["alice"]);
+    let octets = b"\x1b]0;owned\x07 \xc2\x9b2J caf\xe9\n";
+    let shown = "\u{fffd}]0;owned\u{fffd} \u{fffd}2J caf\u{fffd}\r\n";
+    for (format, before) in [("text", "Content-Type: text\r\n*****\r\n"), ("raw", "")] {
+        assert_eq!(home.run_with_octets(&["send", "alice@mymailserver", "--raw"], octets).code, 0);
+        let mut terminal = Terminal::run(home.command(&["retrieve", "--format", format]).env("NO_COLOR", "1"));
+        terminal.expect(before);
+        assert_eq!(terminal.end(), (shown.to_owned(), 0));
+    }
 }

@@ -9,7 +9,11 @@ mod peer;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 
+use anstream::AutoStream;
+use anyhow::Context;
+
 use crate::exit::Exit;
+use crate::output;
 use crate::throwaway::start_throwaway_server;
 use peer::{Peer, Screen};
 
@@ -22,7 +26,8 @@ pub(crate) struct Args {}
 
 pub(crate) async fn run(_args: Args) -> anyhow::Result<Exit> {
     let (server, _stops_when_dropped) = start_throwaway_server().await?;
-    tell_story(server, &RefCell::new(anstream::stdout())).await?;
+    let stdout = output::stdout().context(output::cant_print())?;
+    tell_story(server, &RefCell::new(AutoStream::auto(stdout))).await?;
     Ok(Exit::Done)
 }
 

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::PathBuf;
-use std::{env, thread};
+use std::thread;
 
 use anyhow::Context;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -157,9 +157,7 @@ fn save_history(editor: &mut TerminalEditor) {
 
 /// `$XDG_STATE_HOME/mymail/history`, or under `~/.local/state`.
 fn history_path() -> Option<PathBuf> {
-    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("mymail").join("history"))
+    Some(client::user_folder("XDG_STATE_HOME", ".local/state")?.join("history"))
 }
 
 fn show_above_prompt(mut printer: impl ExternalPrinter + Send + 'static) -> Dialogue {

@@ -1,27 +1,28 @@
 //! `mymail session`: commands one after the other on one connection, which is where a descriptor's address lives.
 
 mod input;
+mod mail;
 
+use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use client::{Accounts, Address, Connection, Error, ServerAddress, StoredAccount};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
-use super::{register, retrieve, send};
+use super::retrieve::WAIT_SECONDS_MAX;
+use super::{register, retrieve};
 use crate::client_options::{ClientOptions, accounts_path, hang_up, log_in};
-use crate::compose::Mail;
 use crate::exit::{Exit, Failure};
 use crate::output::{note, report};
-use crate::recipients::local_or_address;
 use input::{Answer, Input};
 
 /// How long the session is silent before it tells the server that it is still there. Servers hang up after five minutes
 /// (RFC 5321 §4.5.3.2.7), and with the connection an address without a password is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
-/// Longest text of a mail that is typed, in octets.
-const TEXT_OCTETS_MAX: usize = 1 << 20;
 
 /// Talk to a server: register, send and retrieve on one connection
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ Commands:
   register [NAME]      get an address; without a password it ends with the session
   passwd               get a password, shown and kept in the accounts file
   send [TO…]           write a mail: recipients, subject, text, and a line with one dot
-  retrieve [SECONDS]   read your mail; wait so long if there is none
+  retrieve [SECONDS]   read your mail; wait so long if there is none, at most 300
   whoami               show your address
   unregister           end your account and delete its mail
   help                 show this
@@ -83,7 +84,7 @@ impl Session {
             if matches!(command, "quit" | "exit") {
                 break;
             }
-            match self.execute(command, &words.collect::<Vec<_>>()).await {
+            match self.execute_patiently(command, &words.collect::<Vec<_>>()).await? {
                 Ok(exit) => self.note_exit(exit),
                 Err(error) if ends_session(&error) => return Err(error),
                 Err(error) => {
@@ -102,6 +103,25 @@ impl Session {
         }
     }
 
+    /// Executes a command; an error of its own ends the session. A command that was given up would leave the connection in
+    /// the middle of a sentence, and with the connection goes an address without a password: no single Ctrl-C of a person
+    /// shall do that.
+    async fn execute_patiently(&mut self, command: &str, words: &[&str]) -> anyhow::Result<anyhow::Result<Exit>> {
+        if !self.input.is_interactive() {
+            return Ok(self.execute(command, words).await);
+        }
+        let mut interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+        let mut execution = pin!(self.execute(command, words));
+        tokio::select! {
+            done = &mut execution => return Ok(done),
+            _ = interrupts.recv() => note("the command goes on; Ctrl-C again ends the session"),
+        }
+        tokio::select! {
+            done = &mut execution => Ok(done),
+            _ = interrupts.recv() => bail!(Failure::new(Exit::TempFail, "interrupted")),
+        }
+    }
+
     async fn execute(&mut self, command: &str, words: &[&str]) -> anyhow::Result<Exit> {
         match (command, words) {
             ("register", []) => self.register(None).await,
@@ -109,18 +129,14 @@ impl Session {
             ("passwd", []) => self.passwd().await,
             ("send", to) => self.send(to).await,
             ("retrieve", []) => self.retrieve(None).await,
-            ("retrieve", [seconds]) => {
-                let seconds =
-                    seconds.parse().context(Failure::new(Exit::Usage, format!("{seconds} are no seconds")))?;
-                self.retrieve(Some(Duration::from_secs(seconds))).await
-            }
+            ("retrieve", [seconds]) => self.retrieve(Some(wait(seconds)?)).await,
             ("whoami", []) => self.whoami(),
             ("unregister", []) => self.unregister().await,
             ("help", _) => {
-                note(HELP.split("\n\nExamples").next().unwrap_or(HELP));
+                note(commands());
                 Ok(Exit::Done)
             }
-            _ => bail!(Failure::new(Exit::Usage, "there is no such command; `help` lists them")),
+            _ => bail!(Failure::new(Exit::Usage, not_understood(command))),
         }
     }
 
@@ -142,52 +158,6 @@ impl Session {
         register::keep(&StoredAccount { address, server: self.server.clone(), password })?;
         note("the password is in the accounts file too");
         Ok(Exit::Done)
-    }
-
-    async fn send(&mut self, to: &[&str]) -> anyhow::Result<Exit> {
-        let from = self.address()?;
-        let Some(to) = self.recipients(to, &from).await? else { return cancelled() };
-        let Answer::Line(subject) = self.ask("Subject: ", false).await? else { return cancelled() };
-        let Some(text) = self.text().await? else { return cancelled() };
-        let subject = Some(subject.as_str()).filter(|subject| !subject.is_empty());
-        let mail = Mail { from: &from, to: &to, subject, text: &text, attachments: Vec::new() };
-        let composed = mail.compose(send::takes_eight_bit(&self.connection)).context(send::cant_compose())?;
-        let delivery = send::submit(&mut self.connection, &from, &to, composed).await?;
-        send::print(self.client.results(), &delivery)
-    }
-
-    /// The recipients that came with the command, or that the user is asked for.
-    async fn recipients(&mut self, words: &[&str], from: &Address) -> anyhow::Result<Option<Vec<Address>>> {
-        let asked;
-        let mut words = words.to_vec();
-        if words.is_empty() {
-            let Answer::Line(line) = self.ask("To: ", false).await? else { return Ok(None) };
-            asked = line;
-            words = asked.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-        }
-        if words.is_empty() {
-            bail!(Failure::new(Exit::Usage, "a mail needs a recipient"));
-        }
-        let recipients = words.iter().map(|word| local_or_address(word, from.domain()));
-        Ok(Some(recipients.collect::<Result<_, _>>()?))
-    }
-
-    /// The lines up to one with a dot alone, or to the end of a script.
-    async fn text(&mut self) -> anyhow::Result<Option<String>> {
-        if self.input.is_interactive() {
-            note("the text; a line with one dot ends it, Ctrl-C cancels");
-        }
-        let mut text = String::new();
-        loop {
-            match self.ask("", false).await? {
-                Answer::Line(line) if line == "." => return Ok(Some(text)),
-                Answer::Line(line) => text.extend([line.as_str(), "\n"]),
-                Answer::Interrupted | Answer::End => return Ok(None),
-            }
-            if text.len() > TEXT_OCTETS_MAX {
-                bail!(Failure::new(Exit::Data, format!("the text is longer than {TEXT_OCTETS_MAX} octets")));
-            }
-        }
     }
 
     async fn retrieve(&mut self, wait: Option<Duration>) -> anyhow::Result<Exit> {
@@ -242,16 +212,36 @@ impl Session {
     }
 }
 
-fn cancelled() -> anyhow::Result<Exit> {
-    note("nothing was sent");
-    Ok(Exit::Data)
+fn not_understood(command: &str) -> String {
+    match usage(command) {
+        Some(usage) => format!("that has another form: {usage}"),
+        None => "there is no such command; `help` lists them".to_owned(),
+    }
 }
 
-/// Whether nothing can come after an error: the connection is of no use, or nobody reads what is printed.
+/// How a command is written, if there is such a one.
+fn usage(command: &str) -> Option<&'static str> {
+    let mut usages = commands().lines().filter_map(|line| line.strip_prefix("  ")?.split("  ").next());
+    usages.find(|usage| usage.split(' ').next() == Some(command))
+}
+
+/// The part of the help that is about the session's own commands.
+fn commands() -> &'static str {
+    HELP.split("\n\nExamples").next().unwrap_or(HELP)
+}
+
+fn wait(seconds: &str) -> Result<Duration, Failure> {
+    let seconds = seconds.parse().ok().filter(|seconds| *seconds <= WAIT_SECONDS_MAX);
+    let limit = || Failure::new(Exit::Usage, format!("it waits for 0 to {WAIT_SECONDS_MAX} seconds"));
+    seconds.map(Duration::from_secs).ok_or_else(limit)
+}
+
+/// Whether nothing can come after an error: the connection is of no use, nobody reads what is printed, or nobody knows
+/// where in the input the next command begins.
 fn ends_session(error: &anyhow::Error) -> bool {
     match error.downcast_ref::<Error>() {
-        Some(Error::Refused(_) | Error::NotOffered(_) | Error::BadInput(_)) => false,
+        Some(Error::Refused(_) | Error::NotOffered(_) | Error::NotPrivate | Error::BadInput(_)) => false,
         Some(_) => true,
-        None => Exit::of_error(error) == Exit::CantCreate,
+        None => Exit::of_error(error) == Exit::CantCreate || error.is::<io::Error>(),
     }
 }

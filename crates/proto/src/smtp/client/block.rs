@@ -9,17 +9,13 @@ pub const BLOCK_LINE_OCTETS_MAX: usize = 1024;
 
 const STARS: &[u8] = b"*****";
 
-/// The header fields of the block, as the server wrote them: not made safe for a terminal.
+/// The envelope's addresses in the block, as the server wrote them: not made safe for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The address that the message was sent from, or `<>`.
     pub from: String,
     /// The address that it was sent to.
     pub to: String,
-    /// The version of MIME that it claims: `1.0`.
-    pub mime_version: String,
-    /// What it claims to be: `text`.
-    pub content_type: String,
 }
 
 /// Reads a block, piece by piece.
@@ -57,12 +53,7 @@ impl BlockReader {
                 found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
             })
         };
-        Some(Block {
-            from: field("From")?,
-            to: field("To")?,
-            mime_version: field("MIME-Version")?,
-            content_type: field("Content-Type")?,
-        })
+        Some(Block { from: field("From")?, to: field("To")? })
     }
 }
 
@@ -87,7 +78,6 @@ mod tests {
     fn a_block_is_read() {
         let block = read(&format!("*****\r\n{FIELDS}*****\r\n")).unwrap().unwrap();
         assert_eq!((block.from.as_str(), block.to.as_str()), ("9@m", "10@m"));
-        assert_eq!((block.mime_version.as_str(), block.content_type.as_str()), ("1.0", "text"));
         let swapped = read("*****\r\nto:a@b\r\nX: y\r\nfrom: <>\r\nmime-version: 1\r\ncontent-type: t\r\n*****\r\n");
         assert_eq!(swapped.unwrap().unwrap().from, "<>");
         assert_eq!(read(&format!("*****\r\n{FIELDS}")), Ok(None));
@@ -99,7 +89,7 @@ mod tests {
             FIELDS.to_owned(),
             format!("****\r\n{FIELDS}*****\r\n"),
             "*****\r\n*****\r\n".to_owned(),
-            "*****\r\nFrom: 9@m\r\nTo: 10@m\r\n*****\r\n".to_owned(),
+            "*****\r\nFrom: 9@m\r\nMIME-Version: 1.0\r\n*****\r\n".to_owned(),
             format!("*****\r\n{}", "X: y\r\n".repeat(BLOCK_LINES_MAX)),
             format!("*****\r\nFrom: {}", "x".repeat(BLOCK_LINE_OCTETS_MAX)),
         ] {

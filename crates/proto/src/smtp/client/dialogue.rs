@@ -6,7 +6,7 @@ use std::fmt;
 pub const DIALOGUE_LINE_OCTETS_MAX: usize = 4096;
 
 /// What stands for a secret.
-const MASK: &str = "********";
+pub(super) const MASK: &str = "********";
 /// Parameters with a secret value.
 const SECRET_PARAMETERS: [&str; 2] = ["TOKEN", "VERIFIER"];
 
@@ -23,39 +23,60 @@ pub enum Line<'a> {
 /// Is told every line of a dialogue.
 pub type Listener = Box<dyn FnMut(Line<'_>) + Send>;
 
+/// Whether what the server says may be a new password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Masking {
+    Off,
+    /// The reply to XPASSWD is at the beginning of a line.
+    Line,
+    /// It is within a line too long to be shown whole, behind which it goes on or not.
+    Rest {
+        goes_on: bool,
+    },
+}
+
 /// A dialogue that somebody listens to.
 pub struct Dialogue {
     tell: Listener,
     sent: Lines,
     received: Lines,
-    /// The next reply ends in a new password.
-    password_follows: bool,
+    masking: Masking,
 }
 
 impl Dialogue {
     /// Has `tell` told every line.
     pub fn new(tell: Listener) -> Self {
-        Self { tell, sent: Lines::default(), received: Lines::default(), password_follows: false }
+        Self { tell, sent: Lines::default(), received: Lines::default(), masking: Masking::Off }
     }
 
     pub(super) fn sent_command(&mut self, line: &str) {
-        self.password_follows = verb_is(line, "XPASSWD");
+        self.masking = if verb_is(line, "XPASSWD") { Masking::Line } else { Masking::Off };
         (self.tell)(Line::Sent(&masked_command(line)));
     }
 
     pub(super) fn sent_content(&mut self, octets: &[u8]) {
-        self.sent.take(octets, |line| (self.tell)(Line::Sent(line)));
+        self.sent.take(octets, |line, _| (self.tell)(Line::Sent(line)));
     }
 
     pub(super) fn received(&mut self, octets: &[u8]) {
-        let Self { tell, received, password_follows, .. } = self;
-        received.take(octets, |line| {
-            if *password_follows {
-                tell(Line::Received(&masked_password_reply(line)));
-                *password_follows = line.as_bytes().get(3) == Some(&b'-');
-            } else {
-                tell(Line::Received(line));
-            }
+        let Self { tell, received, masking, .. } = self;
+        received.take(octets, |line, is_ended| {
+            let goes_on = match *masking {
+                Masking::Off => return tell(Line::Received(line)),
+                Masking::Line => {
+                    tell(Line::Received(&masked_password_reply(line)));
+                    line.as_bytes().get(3) == Some(&b'-')
+                }
+                Masking::Rest { goes_on } => {
+                    tell(Line::Received(MASK));
+                    goes_on
+                }
+            };
+            *masking = match (is_ended, goes_on) {
+                (false, goes_on) => Masking::Rest { goes_on },
+                (true, true) => Masking::Line,
+                (true, false) => Masking::Off,
+            };
         });
     }
 }
@@ -73,13 +94,14 @@ struct Lines {
 }
 
 impl Lines {
-    fn take(&mut self, octets: &[u8], mut tell: impl FnMut(&str)) {
+    /// Tells each line, or piece of one that is too long, and whether the line ends there.
+    fn take(&mut self, octets: &[u8], mut tell: impl FnMut(&str, bool)) {
         let pieces = octets.split_inclusive(|octet| *octet == b'\n');
         for piece in pieces.flat_map(|line| line.chunks(DIALOGUE_LINE_OCTETS_MAX)) {
             self.partial.extend_from_slice(piece);
             let line = self.partial.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             if line.is_some() || self.partial.len() >= DIALOGUE_LINE_OCTETS_MAX {
-                tell(&String::from_utf8_lossy(line.unwrap_or(&self.partial)));
+                tell(&String::from_utf8_lossy(line.unwrap_or(&self.partial)), line.is_some());
                 self.partial.clear();
             }
         }
@@ -105,7 +127,7 @@ fn masked_command(line: &str) -> String {
 
 /// Masks the password that stands last in the reply to XPASSWD. A refusal has none.
 fn masked_password_reply(line: &str) -> String {
-    let Some((code, text)) = line.split_at_checked(4).filter(|_| line.starts_with('2')) else {
+    let Some((code, text)) = line.split_at_checked(4).filter(|_| !line.starts_with(['4', '5'])) else {
         return line.to_owned();
     };
     let shown = text.trim_end().rfind(' ').map_or("", |at| &text[..=at]);
@@ -133,6 +155,7 @@ mod tests {
             ("250 vqk4-7t2m-p3xa-c9rd", "250 ********"),
             ("250 2.0.0 Your password: vqk4-7t2m ", "250 2.0.0 Your password: ********"),
             ("250-vqk4-7t2m", "250-********"),
+            ("354 vqk4-7t2m", "354 ********"),
             ("538 5.7.11 Encryption required", "538 5.7.11 Encryption required"),
             ("2", "2"),
         ] {
@@ -174,6 +197,18 @@ mod tests {
             dialogue.received(b"250 OK\r\n");
         });
         assert_eq!(lines, ["C: XPASSWD", "C: AUTH PLAIN x", "C: .", "S: 250 OK"]);
+    }
+
+    #[test]
+    fn a_password_too_long_for_a_line_is_masked_to_its_end() {
+        let lines = shown(|dialogue| {
+            dialogue.sent_command("XPASSWD");
+            dialogue.received(format!("250-{}\r\n", "p".repeat(2 * DIALOGUE_LINE_OCTETS_MAX)).as_bytes());
+            dialogue.received(b"250 end\r\n250 OK\r\n");
+        });
+        let masked = "S: ********".to_owned();
+        let expected = ["C: XPASSWD", "S: 250-********", &masked, &masked, "S: 250 ********", "S: 250 OK"];
+        assert_eq!(lines, expected);
     }
 
     #[test]

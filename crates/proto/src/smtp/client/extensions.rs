@@ -62,11 +62,6 @@ impl Extensions {
         self.parameters(extension).is_some()
     }
 
-    /// The octets of the largest message that the server takes, if it says so (RFC 1870 §4: 0 is no limit).
-    pub fn size_max(&self) -> Option<u64> {
-        self.parameters(Extension::Size)?.next()?.parse().ok().filter(|octets| *octets > 0)
-    }
-
     /// Whether clients may log in by this SASL mechanism.
     pub fn has_mechanism(&self, name: &str) -> bool {
         self.parameters(Extension::Auth)
@@ -89,18 +84,11 @@ mod tests {
     fn the_answer_to_ehlo_is_understood() {
         let text = "mx.example greets you PIPELINING\nsize 1000\nAUTH PLAIN LOGIN\nX-UNKNOWN\n\n8BITMIME";
         let extensions = Extensions::of(&Reply::new(250, None, text));
-        assert_eq!(extensions.size_max(), Some(1000));
+        assert!(extensions.offers(Extension::Size));
         assert!(extensions.has_mechanism("plain") && extensions.has_mechanism("LOGIN"));
         assert!(!extensions.has_mechanism("AUTH"));
         assert!(extensions.offers(Extension::EightBitMime));
         assert!(!extensions.offers(Extension::Pipelining), "the first line is a greeting");
         assert!(!extensions.offers(Extension::XRegister));
-    }
-
-    #[test]
-    fn a_size_of_nothing_is_no_limit() {
-        for text in ["a\nSIZE", "a\nSIZE 0", "a\nSIZE much", "a"] {
-            assert_eq!(Extensions::of(&Reply::new(250, None, text)).size_max(), None, "{text:?}");
-        }
     }
 }

@@ -32,7 +32,7 @@ pub use envelope::{Delivery, Envelope, Message, Outcome};
 pub use extensions::{Extension, Extensions};
 pub use failure::{Breach, Failure};
 pub use opening::Opening;
-pub use retrieval::{Event, Retrieval, RetrievalRequest};
+pub use retrieval::{Event, MESSAGES_MAX, Retrieval, RetrievalRequest};
 pub use session::{Ask, BadToken, Session, TOKEN_OCTETS_MAX, Token};
 pub use transaction::{Begun, ENVELOPE_REPLY_OCTETS_MAX, PIPELINED_COMMANDS_MAX, Transaction};
 pub use wire::Wire;

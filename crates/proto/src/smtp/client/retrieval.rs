@@ -9,6 +9,9 @@ use super::super::data::{DataReader, LineEnd, Piece};
 use super::block::BlockReader;
 use super::{Advance, Ask, Block, Breach, Exchange, Failure, Session, Wire};
 
+/// The most messages that a server can make a client believe in.
+pub const MESSAGES_MAX: usize = 10_000_000;
+
 /// A request for mail whose reply is awaited.
 #[derive(Debug)]
 pub struct RetrievalRequest(Ask<usize>);
@@ -39,7 +42,8 @@ impl Exchange for RetrievalRequest {
 /// `250 2 messages; …`
 fn count(reply: &Reply) -> Option<usize> {
     let (count, rest) = reply.text().split_once(' ')?;
-    if rest.starts_with("message") { count.parse().ok() } else { None }
+    let count = count.parse().ok().filter(|count| *count <= MESSAGES_MAX)?;
+    rest.starts_with("message").then_some(count)
 }
 
 /// Mail on its way from the server.

@@ -10,6 +10,7 @@ use crate::sasl::plain::Credentials;
 use crate::{Address, LocalPart};
 
 use super::super::Reply;
+use super::dialogue::MASK;
 use super::{Advance, Breach, Envelope, Exchange, Extensions, Failure, Message, RetrievalRequest, Transaction, Wire};
 
 /// Longest invite token, in octets.
@@ -41,7 +42,7 @@ impl Session {
 
     /// Asks for a password. Done, the server has said it.
     pub fn issue_password(self) -> Ask<String> {
-        self.ask("XPASSWD", "", |reply| reply.text().split_whitespace().last().map(str::to_owned))
+        self.ask("XPASSWD", "", |reply| reply.text().split_whitespace().last().map(str::to_owned)).masked()
     }
 
     /// Ends the account that this session is bound to, and its mail.
@@ -77,7 +78,7 @@ impl Session {
 
     pub(super) fn ask<T>(mut self, verb: &'static str, arguments: &str, meaning: fn(&Reply) -> Option<T>) -> Ask<T> {
         self.wire.command(&format!("{verb}{arguments}"));
-        Ask { session: self, verb, meaning }
+        Ask { session: self, verb, meaning, is_masked: false }
     }
 }
 
@@ -87,6 +88,14 @@ pub struct Ask<T> {
     session: Session,
     verb: &'static str,
     meaning: fn(&Reply) -> Option<T>,
+    /// The reply may hold a secret: what is no refusal is not repeated in an error.
+    is_masked: bool,
+}
+
+impl<T> Ask<T> {
+    fn masked(self) -> Self {
+        Self { is_masked: true, ..self }
+    }
 }
 
 impl<T> Exchange for Ask<T> {
@@ -104,6 +113,9 @@ impl<T> Exchange for Ask<T> {
         }
         match (self.meaning)(&reply).filter(|_| reply.is_positive()) {
             Some(meaning) => Ok(Advance::Done((self.session, Ok(meaning)))),
+            None if self.is_masked => {
+                Err(Breach::Unexpected { to: self.verb, reply: Reply::new(reply.code(), None, MASK) }.into())
+            }
             None => Err(Breach::Unexpected { to: self.verb, reply }.into()),
         }
     }

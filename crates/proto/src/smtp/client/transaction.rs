@@ -104,10 +104,12 @@ impl Transaction {
         let is_accepted = self.is_accepted();
         let Self { mut session, envelope, mail, rcpt, data, .. } = self;
         let recipients = envelope.recipients.into_iter();
-        let recipients = match mail {
-            Some(refusal) if refusal.is_negative() => recipients.map(|address| (address, refusal.clone())).collect(),
-            _ => recipients.zip(rcpt).collect(),
+        let mail_refusal = mail.filter(Reply::is_negative);
+        let recipients = match &mail_refusal {
+            Some(refusal) => recipients.map(|address| (address, refusal.clone())).collect(),
+            None => recipients.zip(rcpt).collect(),
         };
+        let nobody = mail_refusal.map_or(Outcome::NoRecipients, Outcome::SenderRefused);
         let outcome = match data {
             Some(start) if !start.is_negative() && is_accepted => {
                 return Begun::Content(Content::new(session, recipients));
@@ -116,10 +118,10 @@ impl Transaction {
             // (RFC 2920 §3.1).
             Some(start) if !start.is_negative() => {
                 session.wire.end_of_data(DataWriter::new());
-                return Begun::Ending(Ending::decided(session, recipients, Outcome::NoRecipients));
+                return Begun::Ending(Ending::decided(session, recipients, nobody));
             }
             Some(refusal) if is_accepted => Outcome::Refused(refusal),
-            _ => Outcome::NoRecipients,
+            _ => nobody,
         };
         session.wire.command("RSET");
         Begun::Ending(Ending::decided(session, recipients, outcome))

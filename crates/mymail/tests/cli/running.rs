@@ -1,17 +1,11 @@
-//! What it takes to type: a home of one's own, a server, and the outcome of a command.
+//! What it takes to run a command: a home with accounts in it, and the outcome.
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
-use tempfile::TempDir;
-
-/// A user's home, gone afterwards.
-pub(crate) struct Home {
-    folder: TempDir,
-}
+use crate::common::{Home, Server};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -30,38 +24,13 @@ impl Outcome {
     }
 }
 
-/// A running `mymail serve`, stopped afterwards.
-pub(crate) struct Server {
-    pub(crate) address: String,
-    process: Child,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
 impl Home {
-    pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
     /// A home and a server.
     pub(crate) fn with_server() -> (Self, Server) {
         let home = Self::new();
         let data = home.path("data");
-        let process = home
-            .command(&["serve", "--listen", "smtp=127.0.0.1:0", "--data", data.to_str().unwrap()])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut server = Server { address: String::new(), process };
-        let mut line = String::new();
-        BufReader::new(server.process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening smtp ").and_then(|rest| rest.strip_suffix('\n'));
-        server.address = address.unwrap_or_else(|| panic!("the server says {line:?}")).to_owned();
+        let arguments = ["serve", "--listen", "smtp=127.0.0.1:0", "--data", data.to_str().unwrap()];
+        let server = Server::start(&mut home.command(&arguments));
         (home, server)
     }
 
@@ -72,25 +41,6 @@ impl Home {
             home.run(&["register", name, "--server", &server.address], "").done();
         }
         (home, server)
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The program with arguments, in this home and nowhere else.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mymail"));
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env_clear()
-            .env("HOME", self.folder.path())
-            .env("XDG_CONFIG_HOME", self.path("config"))
-            .env("XDG_DATA_HOME", self.path("share"))
-            .env("XDG_STATE_HOME", self.path("state"))
-            .stdin(Stdio::null());
-        command
     }
 
     /// Runs the program with this standard input.

@@ -1,0 +1,24 @@
+//! `mymail serve` from outside: the real process, sockets, signals, and what `/proc` tells of it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod big;
+mod client;
+#[path = "../common/mod.rs"]
+mod common;
+mod crash;
+mod crowd;
+mod delivery;
+mod descriptors;
+mod handover;
+mod host;
+mod leases;
+mod limits;
+mod logs;
+mod noise;
+mod registration;
+mod reload;
+mod starting;
+mod stopping;
+mod until;
+mod waiting;

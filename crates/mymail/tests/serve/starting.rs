@@ -1,0 +1,112 @@
+//! How the server starts, or says why it can't.
+
+use std::net::TcpListener;
+use std::{fs, io};
+
+use crate::client::Client;
+use crate::common::{Home, Server};
+
+/// Exit codes, as docs/interface.md promises them.
+const DONE: i32 = 0;
+const UNAVAILABLE: i32 = 69;
+const CONFIG: i32 = 78;
+
+/// Runs a command that ends by itself: its exit code, standard output and standard error.
+fn run(home: &Home, arguments: &[&str]) -> (i32, String, String) {
+    let output = home.command(arguments).output().unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|octets| String::from_utf8(octets).unwrap());
+    (output.status.code().unwrap(), stdout, stderr)
+}
+
+#[tokio::test]
+async fn every_listener_is_told_of_in_order() -> io::Result<()> {
+    let home = Home::new();
+    let mut command = home.command(&["serve", "--listen", "smtp=127.0.0.2:0", "--listen", "smtp=127.0.0.1:0"]);
+    let mut server = Server::start(&mut command);
+    let second = server.next_listener();
+    assert!(server.address.starts_with("127.0.0.2:") && second.starts_with("127.0.0.1:"));
+    for address in [&server.address, &second] {
+        assert!(!address.ends_with(":0"), "{address} is not the port really bound");
+    }
+    let mut client = Client::registered(&second, "").await?;
+    let mut sender = Client::registered(&server.address, "").await?;
+    assert_eq!(sender.send(&[&client.address], b"one server\r\n").await?, "250 OK");
+    assert_eq!(client.retrieve().await?.len(), 1);
+    assert!(home.path("share/mymail").is_dir(), "data is in the user's data directory");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_command_line_goes_before_the_configuration() -> io::Result<()> {
+    let home = Home::new();
+    let config = "hostname = \"a.example\"\ndata = \"/proc/nowhere\"\n\
+                  [[listen]]\nprotocol = \"smtp\"\naddress = \"192.0.2.1:25\"\n";
+    fs::write(home.path("config.toml"), config).unwrap();
+    let arguments = ["serve", "--config", "config.toml", "--hostname", "b.example", "--data", "here"];
+    let server = Server::start(home.command(&arguments).args(["--listen", "smtp=127.0.0.1:0"]));
+    let mut client = Client::connect(&server.address).await?;
+    assert_eq!(client.reply().await?, "220 b.example ESMTP Service Ready");
+    assert!(home.path("here").is_dir());
+    Ok(())
+}
+
+#[test]
+fn a_data_folder_has_one_server() {
+    let home = Home::new();
+    let arguments = ["serve", "--listen", "smtp=127.0.0.1:0", "--data", "data"];
+    let server = Server::start(&mut home.command(&arguments));
+    let (code, stdout, stderr) = run(&home, &arguments);
+    assert_eq!((code, stdout.as_str()), (CONFIG, ""), "{stderr}");
+    assert!(stderr.contains("in use"), "{stderr}");
+    drop(server);
+    Server::start(&mut home.command(&arguments));
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let home = Home::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("smtp={}", taken.local_addr().unwrap());
+    let (code, stdout, stderr) = run(&home, &["serve", "--listen", "smtp=127.0.0.1:0", "--listen", &listen]);
+    assert_eq!((code, stdout.as_str()), (UNAVAILABLE, ""), "{stderr}");
+    assert!(stderr.contains(&listen), "{stderr}");
+}
+
+#[test]
+fn what_is_wrong_with_a_configuration_is_told_with_line_and_key() {
+    let home = Home::new();
+    for (config, line, key) in [
+        ("hostnam = \"x\"", "line 1", "hostnam"),
+        ("hostname = \"mail.example\"\n\n[limits]\nrecipients = 0", "line 4", "recipients"),
+        ("[registration]\nlease = \"soon\"", "line 2", "lease"),
+        ("[[listen]]\nprotocol = \"smtp\"\naddress = \"localhost\"", "line 3", "address"),
+        ("[registration]\ntokens = \"sesame\"", "line 2", "tokens"),
+    ] {
+        fs::write(home.path("bad.toml"), config).unwrap();
+        for arguments in [&["check-config", "bad.toml"][..], &["serve", "--config", "bad.toml"]] {
+            let (code, stdout, stderr) = run(&home, arguments);
+            assert_eq!((code, stdout.as_str()), (CONFIG, ""), "{config:?}: {stderr}");
+            for part in ["bad.toml", line, key] {
+                assert!(stderr.contains(part), "{part} is missing in\n{stderr}");
+            }
+            assert!(!stderr.contains("sesame"), "a token is shown:\n{stderr}");
+        }
+    }
+    let (code, _, stderr) = run(&home, &["serve", "--config", "none.toml"]);
+    assert_eq!(code, CONFIG);
+    assert!(stderr.contains("none.toml"), "{stderr}");
+}
+
+#[test]
+fn check_config_prints_everything_but_secrets() {
+    let home = Home::new();
+    fs::write(home.path("config.toml"), "[registration]\ntokens = [\"sesame\"]\n[limits]\nrecipients = 7\n").unwrap();
+    let (code, resolved, stderr) = run(&home, &["check-config", "config.toml"]);
+    assert_eq!((code, stderr.as_str()), (DONE, ""));
+    for line in ["hostname = \"mymailserver\"", "recipients = 7", "lease = \"1day\"", "message_size = \"50 MiB\""] {
+        assert!(resolved.lines().any(|other| other == line), "{line} is missing in\n{resolved}");
+    }
+    assert!(!resolved.contains("sesame"), "{resolved}");
+    fs::write(home.path("resolved.toml"), &resolved).unwrap();
+    assert_eq!(run(&home, &["check-config", "resolved.toml"]), (DONE, resolved, String::new()));
+}
