@@ -157,11 +157,7 @@ fn choose<'a>(
 }
 
 /// The account of that name. Two servers may have given the same one: then `server` decides, or else the first is meant.
-fn find<'a>(
-    accounts: &'a Accounts,
-    name: &str,
-    server: Option<&ServerAddress>,
-) -> Result<&'a StoredAccount, Failure> {
+fn find<'a>(accounts: &'a Accounts, name: &str, server: Option<&ServerAddress>) -> Result<&'a StoredAccount, Failure> {
     let called: Vec<_> = accounts.called(name).collect();
     let of_server = called.iter().find(|account| Some(&account.server) == server);
     of_server.or(called.first()).copied().ok_or_else(|| no_account(name))

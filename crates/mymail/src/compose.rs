@@ -1,30 +1,24 @@
 //! Putting a mail together (RFC 5322, MIME).
 //!
-//! `mail-builder` writes the headers and the text. Attachments are encoded a line at a time into a temporary file, so that a
-//! large one never is in memory, and the size that the server is told is the true one.
+//! `mail-builder` writes the headers and the text. All goes into a temporary file, so that the size that the server is told is
+//! the true one.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Read, Seek, Write};
 
 use anyhow::{Context, bail};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use client::Address;
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as HeaderAddress;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::mime::{MimePart, make_boundary};
 
+use crate::attachment::{Attachment, base64_lines};
 use crate::exit::{Exit, Failure};
 use crate::lines::ToCrlf;
-use crate::media_type;
 
 /// Longest line that goes as it is, in octets without `<CRLF>` (RFC 5322 §2.1.1).
 const LINE_OCTETS_MAX: usize = 998;
-/// Octets of a file that make one line of base64, of 76 characters (RFC 2045 §6.8).
-const BASE64_LINE_OCTETS: u64 = 57;
-
 /// Octets of a whole message that are read at once.
 const PIECE_OCTETS: usize = 64 << 10;
 
@@ -38,44 +32,11 @@ pub(crate) struct Mail<'a> {
     pub(crate) attachments: Vec<Attachment>,
 }
 
-/// A file that goes along.
-#[derive(Debug)]
-pub(crate) struct Attachment {
-    name: String,
-    media_type: &'static str,
-    file: File,
-}
-
 /// A message ready to be sent, every line of it ended by `<CRLF>`.
 #[derive(Debug)]
 pub(crate) struct Composed {
     pub(crate) file: File,
     pub(crate) octets: u64,
-}
-
-impl Attachment {
-    /// Opens a file to attach it.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = open_file(path)?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { name, media_type: media_type::guess(path), file })
-    }
-
-    fn write(self, output: &mut impl Write) -> io::Result<()> {
-        let mut header = Vec::new();
-        MimePart::new(self.media_type, &[][..])
-            .attachment(self.name)
-            .transfer_encoding("base64")
-            .write_part(&mut header);
-        output.write_all(&header)?;
-        write_base64(BufReader::new(self.file), output)
-    }
-}
-
-/// Opens what is to be read: a folder can be opened too, but not read.
-pub(crate) fn open_file(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(file) }
 }
 
 /// Why a mail could not be put together.
@@ -168,22 +129,6 @@ fn text_part(text: &str, eight_bit: bool) -> MimePart<'static> {
     }
 }
 
-fn base64_lines(octets: &[u8]) -> String {
-    octets.chunks(BASE64_LINE_OCTETS as usize).map(|line| STANDARD.encode(line) + "\r\n").collect()
-}
-
-fn write_base64(mut input: impl Read, output: &mut impl Write) -> io::Result<()> {
-    let (mut octets, mut line) = (Vec::new(), String::new());
-    while input.by_ref().take(BASE64_LINE_OCTETS).read_to_end(&mut octets)? > 0 {
-        STANDARD.encode_string(&octets, &mut line);
-        line.push_str("\r\n");
-        output.write_all(line.as_bytes())?;
-        octets.clear();
-        line.clear();
-    }
-    Ok(())
-}
-
 /// The temporary file: it has no name, so nothing stays of it.
 struct Output {
     file: ToCrlf<BufWriter<File>>,
@@ -204,6 +149,9 @@ impl Output {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn read(mut composed: Composed) -> String {
@@ -311,11 +259,5 @@ mod tests {
         let error = as_is(&b"one\r\ntwo\nth\rree\n"[..]).unwrap_err().to_string();
         assert!(error.starts_with("line 3 ") && error.contains("-a"), "{error}");
         assert_eq!(read(as_is(&b"cut\r"[..]).unwrap()), "cut\r\n");
-    }
-
-    #[test]
-    fn a_folder_is_no_attachment() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Attachment::open(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 }

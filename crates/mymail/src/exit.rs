@@ -129,7 +129,9 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
         Error::Connect { .. } => {
             Some("is a server running there? `mymail serve` starts one, `--server HOST:PORT` names another")
         }
-        Error::NotPrivate => Some("`mymail session` needs no password there: an address lives as long as its connection"),
+        Error::NotPrivate => {
+            Some("`mymail session` needs no password there: an address lives as long as its connection")
+        }
         Error::NoTls => Some("`--tls auto` goes on without encryption"),
         Error::NotOffered(_) => Some("is it a mymail server? `--server HOST:PORT` names another"),
         Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Some("try again later"),
@@ -213,7 +215,7 @@ mod tests {
         assert_eq!(delivery(&[ok(), no_user(), ok()], Outcome::Accepted(ok())), Exit::NoUser);
         assert_eq!(delivery(&[busy(), no_user()], Outcome::NoRecipients), Exit::NoUser);
         assert_eq!(delivery(&[busy(), ok()], Outcome::Accepted(ok())), Exit::TempFail);
-        assert_eq!(delivery(&[too_large.clone()], Outcome::SenderRefused(too_large.clone())), Exit::Data);
+        assert_eq!(delivery(std::slice::from_ref(&too_large), Outcome::SenderRefused(too_large.clone())), Exit::Data);
         let not_yours = || reply(550, Some(Enhanced(5, 7, 1)));
         assert_eq!(delivery(&[not_yours()], Outcome::SenderRefused(not_yours())), Exit::NoPermission);
         assert_eq!(delivery(&[not_yours()], Outcome::NoRecipients), Exit::NoUser);

@@ -3,6 +3,7 @@
 //! Here is what can be typed; each subcommand is a module of [`commands`]. Results go to standard output, all else to
 //! standard error, and the exit code says how it went (`exit`).
 
+mod attachment;
 mod client_options;
 mod commands;
 mod compose;

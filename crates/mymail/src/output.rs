@@ -37,10 +37,14 @@ impl Results {
     }
 }
 
-/// Standard output for results, which fails where they would be lost: unlike [`io::stdout`], which says that all is well
-/// when standard output is closed or open for reading alone.
+/// Standard output for results. Unlike [`io::stdout`] it does not say that all is well when nothing can be written.
 pub(crate) fn stdout() -> io::Result<File> {
-    let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// Standard output for mail, which is flushed from the server once it is printed: also not where nobody reads it.
+pub(crate) fn stdout_for_mail() -> io::Result<File> {
+    let stdout = stdout()?;
     if stands_in_for_closed(&stdout)? {
         return Err(io::Error::other("it is closed, or it is /dev/null open for reading too"));
     }

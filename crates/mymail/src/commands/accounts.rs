@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS")]
     default: Option<String>,
 
-    /// The server of the account that --remove or --default names
+    /// Only accounts of this server
     #[arg(long, value_name = "HOST:PORT", help_heading = HEADING)]
     server: Option<ServerAddress>,
 
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     match (&args.remove, &args.default) {
         (Some(name), _) => change(name, server, |accounts, account| accounts.remove(account)),
         (None, Some(name)) => change(name, server, |accounts, account| accounts.set_default(account)),
-        (None, None) => list(&Accounts::load(&accounts_path()?)?, args.talk.results()),
+        (None, None) => list(&Accounts::load(&accounts_path()?)?, server, args.talk.results()),
     }
 }
 
@@ -62,8 +62,7 @@ fn the_one<'a>(
     name: &str,
     server: Option<&ServerAddress>,
 ) -> Result<&'a StoredAccount, Failure> {
-    let called = accounts.called(name).filter(|account| server.is_none_or(|server| account.server == *server));
-    let called: Vec<_> = called.collect();
+    let called: Vec<_> = accounts.called(name).filter(|account| is_of(account, server)).collect();
     match (called.as_slice(), server) {
         ([account], _) => Ok(account),
         ([], None) => Err(no_account(name)),
@@ -76,7 +75,7 @@ fn the_one<'a>(
     }
 }
 
-fn list(accounts: &Accounts, results: Results) -> anyhow::Result<Exit> {
+fn list(accounts: &Accounts, server: Option<&ServerAddress>, results: Results) -> anyhow::Result<Exit> {
     #[derive(Serialize)]
     struct Account {
         address: String,
@@ -86,11 +85,15 @@ fn list(accounts: &Accounts, results: Results) -> anyhow::Result<Exit> {
     if accounts.list().is_empty() {
         note("you have no account yet: `mymail register` makes one");
     }
-    for account in accounts.list() {
+    for account in accounts.list().iter().filter(|account| is_of(account, server)) {
         let (address, server) = (account.address.to_string(), account.server.to_string());
         let default = accounts.default() == Some(account);
         let text = format!("{address} {server}{}", if default { " default" } else { "" });
         results.print(&text, &Account { address, server, default })?;
     }
     Ok(Exit::Done)
+}
+
+fn is_of(account: &StoredAccount, server: Option<&ServerAddress>) -> bool {
+    server.is_none_or(|server| account.server == *server)
 }

@@ -14,7 +14,7 @@ use crate::client_options::{ClientOptions, hang_up};
 use crate::destination::{Destination, Json, Maildir, Mbox, Raw, Text};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
-use crate::output::{note, stdout, sync_stdout};
+use crate::output::{note, stdout_for_mail, sync_stdout};
 use crate::progress::Progress;
 use crate::terminal::Harmless;
 
@@ -129,7 +129,7 @@ async fn keep(retrieval: &mut Retrieval<'_>, target: &Target) -> anyhow::Result<
 impl Target {
     async fn open(&self) -> io::Result<Box<dyn Destination>> {
         Ok(match self {
-            Self::Show(format) => show(BufWriter::new(stdout()?), *format),
+            Self::Show(format) => show(BufWriter::new(stdout_for_mail()?), *format),
             Self::Mbox(path) => Box::new(Mbox::open(path).await?),
             Self::Maildir(folder) => Box::new(Maildir::open(folder)?),
         })

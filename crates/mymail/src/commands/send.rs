@@ -8,8 +8,9 @@ use client::{Address, Connection, Delivery, Envelope, Extension, Outcome, Reply,
 use serde::Serialize;
 use tokio::io::AsyncSeekExt;
 
+use crate::attachment::{Attachment, open_file};
 use crate::client_options::{ClientOptions, hang_up};
-use crate::compose::{self, Attachment, Composed, Mail};
+use crate::compose::{self, Composed, Mail};
 use crate::editor::Draft;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
@@ -57,8 +58,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    // Better to know before the mail is gone that nobody could read what became of it.
-    output::stdout().context(output::cant_print())?;
     let (to, source) = recipients::split(&args.arguments)?;
     let account = args.client.account()?;
     let attachments = args.attachments.iter().map(|path| attach(path)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -92,7 +91,7 @@ fn attach(path: &Path) -> anyhow::Result<Attachment> {
 fn open(source: Option<Source>) -> anyhow::Result<Box<dyn Read>> {
     Ok(match source {
         Some(Source::File(path)) => {
-            let file = compose::open_file(&path);
+            let file = open_file(&path);
             Box::new(file.context(Failure::new(Exit::Data, format!("cannot read {}", path.display())))?)
         }
         Some(Source::Stdin) | None => Box::new(io::stdin()),

@@ -61,9 +61,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         Some(data) => data.clone(),
         None => default_data()?,
     };
-    let store = Embedded::open(&data).map_err(|error| {
-        Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display()))
-    })?;
+    let store = Embedded::open(&data)
+        .map_err(|error| Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display())))?;
     let server = Server::bind(config, store).await.map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
     // Signals first: whoever reads the announcement may send one at once.
     let stop = asked_to_stop()?;

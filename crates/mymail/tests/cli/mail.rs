@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::common::Home;
+use crate::common::{Home, Server};
 use crate::exit::*;
 use crate::running::decode_base64;
 
@@ -78,6 +78,38 @@ fn raw_is_what_was_sent() {
     assert_eq!(home.run_with_octets(&["send", "alice@mymailserver", "-", "--raw"], message).code, 0);
     let outcome = home.run(&["retrieve", "--format", "raw"], "");
     assert_eq!(outcome.octets, b"Subject: x\r\n\r\n.\r\n.\r\ncaf\xe9 \x1b[1m\r\nno end\r\n");
+}
+
+#[test]
+fn a_text_with_controls_arrives() {
+    let (home, _server) = Home::with_accounts(&["alice"]);
+    home.run(&["send", "alice@mymailserver"], "50 %\r100 %\0\n").done();
+    let message = home.run(&["retrieve", "--format", "raw"], "").done();
+    let (_, encoded) = message.split_once("\r\n\r\n").unwrap();
+    assert_eq!(decode_base64(encoded), b"50 %\r100 %\0\r\n");
+}
+
+#[test]
+fn more_recipients_than_the_server_takes_at_once_all_get_the_mail() {
+    let home = Home::new();
+    fs::write(home.path("config.toml"), "[limits]\nrecipients = 2\n").unwrap();
+    let arguments = ["serve", "--config", "config.toml", "--listen", "smtp=127.0.0.1:0", "--data", "data"];
+    let server = Server::start(&mut home.command(&arguments));
+    let names = ["a1", "b2", "c3", "d4", "e5"];
+    for name in names {
+        home.run(&["register", name, "--server", &server.address], "").done();
+    }
+    let to = names.map(|name| format!("{name}@mymailserver"));
+    let mut arguments = vec!["send", "--raw"];
+    arguments.extend(to.iter().map(String::as_str));
+    let lines = home.run(&arguments, "Hello all\n").done();
+    for (line, address) in lines.lines().zip(&to) {
+        assert!(line.starts_with(&format!("{address}: 250")), "{lines}");
+    }
+    for name in names {
+        let text = home.run(&["retrieve", "--account", name, "--format", "raw"], "").done();
+        assert_eq!(text, "Hello all\r\n", "{name}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod mail;
 mod offline;
 mod retrieving;
 mod running;
+mod servers;
 mod session;
 mod terminal;
 

@@ -29,9 +29,11 @@ fn help_and_version_are_results() {
     }
     for command in ["register", "send", "retrieve", "session", "accounts"] {
         let help = home.run(&[command, "--help"], "").stdout;
-        for text in ["Examples:", "--server", "--account", "--tls", "--verbose", "--json"] {
+        for text in ["Examples:", "--server", "--tls", "--verbose", "--json"] {
             assert!(help.contains(text), "{command}: {help}");
         }
+        let uses_account = !matches!(command, "register" | "accounts");
+        assert_eq!(help.contains("--account <ADDRESS>"), uses_account, "{command}: {help}");
     }
 }
 
@@ -54,6 +56,8 @@ fn what_makes_no_sense_is_a_usage_error() {
         &["retrieve", "--mbox", "a", "--maildir", "b"],
         &["register", "--server", "host:port"],
         &["register", "--tls", "perhaps"],
+        &["register", "--account", "9"],
+        &["send", "<10@mymailserver>"],
     ] {
         let outcome = home.run(arguments, "");
         assert_eq!((outcome.code, outcome.stdout.as_str()), (USAGE, ""), "{arguments:?} {}", outcome.stderr);
@@ -102,6 +106,44 @@ fn accounts_are_listed_chosen_and_forgotten() {
 }
 
 #[test]
+fn the_account_that_is_forgotten_is_no_guess() {
+    let home = Home::new();
+    home.write_account("bob@mymailserver", "127.0.0.1:1", 0o600);
+    home.write_account("bob@mymailserver", "127.0.0.1:2", 0o600);
+    for option in ["--remove", "--default"] {
+        let outcome = home.run(&["accounts", option, "bob", "--server", "1.2.3.4:5"], "");
+        assert_eq!(outcome.code, CONFIG, "{outcome:?}");
+        let outcome = home.run(&["accounts", option, "bob"], "");
+        assert_eq!(outcome.code, CONFIG, "{outcome:?}");
+        assert!(outcome.stderr.contains("--server 127.0.0.1:1 or --server 127.0.0.1:2"), "{outcome:?}");
+    }
+    let list = || home.run(&["accounts"], "").done();
+    assert_eq!(list(), "bob@mymailserver 127.0.0.1:1 default\nbob@mymailserver 127.0.0.1:2\n");
+    let of_server = home.run(&["accounts", "--server", "127.0.0.1:2"], "").done();
+    assert_eq!(of_server, "bob@mymailserver 127.0.0.1:2\n");
+    home.run(&["accounts", "--default", "bob", "--server", "127.0.0.1:2"], "").done();
+    home.run(&["accounts", "--remove", "bob", "--server", "127.0.0.1:1"], "").done();
+    assert_eq!(list(), "bob@mymailserver 127.0.0.1:2 default\n");
+}
+
+#[test]
+fn an_account_of_another_host_is_not_used() {
+    let home = Home::new();
+    home.write_account("bob@mymailserver", "mail.example:1", 0o600);
+    let outcome = home.run(&["retrieve", "--server", "127.0.0.1:1"], "");
+    assert_eq!(outcome.code, CONFIG, "{outcome:?}");
+    assert!(outcome.stderr.contains("you have no account on 127.0.0.1"), "{outcome:?}");
+}
+
+#[test]
+fn a_server_that_cannot_say_that_it_is_ready_ends() {
+    let home = Home::new();
+    let mut serve = home.command(&["serve", "--listen", "smtp=127.0.0.1:0"]);
+    let ended = serve.stdout(std::fs::File::create("/dev/full").unwrap()).output().unwrap();
+    assert_eq!(ended.status.code(), Some(CANT_CREATE), "{ended:?}");
+}
+
+#[test]
 fn servers_that_fail_have_their_codes() {
     let home = Home::new();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -133,6 +175,14 @@ fn input_that_cannot_be_read_is_told_before_the_server_is_asked() {
     let outcome = home.run(&["send", "10@mymailserver", "-a", "no-such-file"], "text");
     assert_eq!(outcome.code, DATA);
     assert!(outcome.stderr.contains("no-such-file"), "{outcome:?}");
+    for arguments in [&["send", "10@mymailserver", "/"][..], &["send", "10@mymailserver", "--raw", "/"]] {
+        let outcome = home.run(arguments, "");
+        assert_eq!(outcome.code, DATA, "{outcome:?}");
+        assert!(outcome.stderr.contains("cannot read /"), "{outcome:?}");
+    }
+    let outcome = home.run(&["send", "10@mymailserver", "--raw"], "one\ntwo\rtwo\n");
+    assert_eq!(outcome.code, DATA, "{outcome:?}");
+    assert!(outcome.stderr.contains("line 2") && outcome.stderr.contains("-a"), "{outcome:?}");
     let outcome = home.run_with_octets(&["send", "10@mymailserver"], b"caf\xe9");
     assert_eq!(outcome.code, DATA);
     assert!(outcome.stderr.contains("--raw"), "{outcome:?}");

@@ -1,0 +1,132 @@
+//! Servers that refuse and servers that break off, and what the user is told.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use crate::common::Home;
+use crate::exit::*;
+
+/// What a server answers to lines that begin so; all else is `250 OK`. An empty answer hangs up.
+type Answers = &'static [(&'static str, &'static str)];
+
+/// A server with its answers: its address, and what it hears.
+fn server_that_answers(answers: Answers) -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (heard, hears) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            converse(stream.unwrap(), answers, &heard);
+        }
+    });
+    (address, hears)
+}
+
+const EHLO: &str = "250-m\r\n250-AUTH PLAIN\r\n250-XREGISTER\r\n250-XPASSWD\r\n250-XUNREGISTER\r\n250 XRETRIEVE";
+
+/// Until one of both hangs up.
+fn converse(mut stream: TcpStream, answers: Answers, heard: &Sender<String>) -> Option<()> {
+    let lines = BufReader::new(stream.try_clone().ok()?).lines();
+    stream.write_all(b"220 ready\r\n").ok()?;
+    for line in lines {
+        let line = line.ok()?;
+        let answer = match answers.iter().find(|(begin, _)| line.starts_with(begin)) {
+            Some((_, "")) => return None,
+            Some((_, answer)) => answer,
+            None if line.starts_with("EHLO") => EHLO,
+            None if line == "DATA" => "354 Go",
+            // The text of the mails that are sent here.
+            None if line == "text" => "",
+            None => "250 OK",
+        };
+        heard.send(line).ok()?;
+        if !answer.is_empty() {
+            stream.write_all(format!("{answer}\r\n").as_bytes()).ok()?;
+        }
+    }
+    None
+}
+
+#[test]
+fn refusals_of_a_mail_have_the_code_of_their_reason() {
+    let cases: [(Answers, i32, &str); 5] = [
+        (&[(".", "554 5.6.0 Transaction failed")], DATA, "10@m: 554"),
+        (&[(".", "451 later")], TEMP_FAIL, "10@m: 451"),
+        (&[("MAIL", "550 5.7.1 Not your address")], NO_PERMISSION, "10@m: 550"),
+        (&[("MAIL", "552 5.3.4 Too big")], DATA, "10@m: 552"),
+        (&[("RCPT", "550 5.7.1 Relaying denied")], NO_USER, "10@m: 550"),
+    ];
+    for (answers, code, line) in cases {
+        let home = Home::new();
+        let (server, _hears) = server_that_answers(answers);
+        home.write_account("9@m", &server, 0o600);
+        let outcome = home.run(&["send", "10@m", "--raw"], "text\n");
+        assert_eq!(outcome.code, code, "{outcome:?}");
+        assert!(outcome.stdout.starts_with(line), "{outcome:?}");
+    }
+}
+
+#[test]
+fn nobody_is_told_to_send_again_what_may_have_been_sent() {
+    let home = Home::new();
+    let (server, _hears) = server_that_answers(&[(".", "")]);
+    home.write_account("9@m", &server, 0o600);
+    let outcome = home.run(&["send", "10@m", "--raw"], "text\n");
+    assert_eq!(outcome.code, TEMP_FAIL, "{outcome:?}");
+    assert!(outcome.stderr.contains("it is not known whether the server took the mail"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("try again"), "{outcome:?}");
+}
+
+#[test]
+fn mail_that_is_kept_may_come_again() {
+    const MAIL: &str = "250 1 messages\r\n*****\r\nFrom: 10@m\r\nTo: 9@m\r\nMIME-Version: 1.0\r\n\
+                        Content-Type: text\r\n*****\r\nHello\r\n.";
+    let home = Home::new();
+    let (server, _hears) = server_that_answers(&[("XRETRIEVE", MAIL), ("NOOP", "")]);
+    home.write_account("9@m", &server, 0o600);
+    let outcome = home.run(&["retrieve"], "");
+    assert_eq!(outcome.code, TEMP_FAIL, "{outcome:?}");
+    assert!(outcome.stdout.ends_with("Hello\n") && outcome.stderr.contains("may come again"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("try again"), "{outcome:?}");
+}
+
+#[test]
+fn an_account_without_a_password_is_given_back() {
+    let home = Home::new();
+    let (server, hears) = server_that_answers(&[("XREGISTER", "250 alice@m"), ("XPASSWD", "451 4.3.0 Not now")]);
+    let outcome = home.run(&["register", "alice", "--server", &server], "");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (TEMP_FAIL, ""), "{outcome:?}");
+    assert!(outcome.stderr.contains("alice@m was given back: ") && outcome.stderr.contains("Not now"), "{outcome:?}");
+    assert!(hears.try_iter().any(|line| line == "XUNREGISTER"));
+
+    let (server, _hears) = server_that_answers(&[("XREGISTER", "250 alice@m"), ("XPASSWD", "")]);
+    let outcome = home.run(&["register", "alice", "--server", &server], "");
+    assert_eq!(outcome.code, TEMP_FAIL, "{outcome:?}");
+    assert!(outcome.stderr.contains("closed the connection"), "{outcome:?}");
+}
+
+#[test]
+fn an_account_that_finds_no_room_is_given_back() {
+    let (home, server) = Home::with_accounts(&["alice"]);
+    let path = home.path("config/mymail/accounts.toml");
+    let accounts = fs::read_to_string(&path).unwrap();
+    let password = accounts.split('"').nth(5).unwrap();
+    // One mebioctet is the most.
+    fs::write(&path, accounts.replace(password, &"x".repeat((1 << 20) - accounts.len()))).unwrap();
+    let outcome = home.run(&["register", "bob", "--server", &server.address], "");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (CONFIG, ""), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("bob@mymailserver was given back"), "{}", outcome.stderr);
+
+    fs::write(&path, accounts).unwrap();
+    assert_eq!(home.run(&["send", "bob@mymailserver", "--raw"], "are you there?\n").code, NO_USER);
+}
+
+#[test]
+fn another_name_is_the_advice_where_one_is_taken() {
+    let (home, server) = Home::with_accounts(&["alice"]);
+    let outcome = home.run(&["register", "alice", "--server", &server.address], "");
+    assert_eq!(outcome.code, DATA, "{outcome:?}");
+    assert!(outcome.stderr.ends_with("choose another name\n"), "{outcome:?}");
+}
