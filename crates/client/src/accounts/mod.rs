@@ -27,7 +27,7 @@ pub struct StoredAccount {
 
 impl StoredAccount {
     /// Whether this is its address, or the part before the `@`; large and small letters are the same, as on the server.
-    fn is_called(&self, address_or_local_part: &str) -> bool {
+    pub fn is_called(&self, address_or_local_part: &str) -> bool {
         match address_or_local_part.parse::<Address>() {
             Ok(address) => address.key() == self.address.key(),
             Err(_) => self.address.local_part().as_str().to_lowercase() == address_or_local_part.to_lowercase(),

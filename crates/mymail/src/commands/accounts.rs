@@ -31,6 +31,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOST:PORT", help_heading = HEADING)]
     server: Option<ServerAddress>,
 
+    /// Only accounts with this address or part before the @
+    #[arg(long, value_name = "ADDRESS", help_heading = HEADING)]
+    account: Option<String>,
+
     #[command(flatten)]
     talk: TalkOptions,
 }
@@ -40,7 +44,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     match (&args.remove, &args.default) {
         (Some(name), _) => change(name, server, |accounts, account| accounts.remove(account)),
         (None, Some(name)) => change(name, server, |accounts, account| accounts.set_default(account)),
-        (None, None) => list(&Accounts::load(&accounts_path()?)?, server, args.talk.results()),
+        (None, None) => {
+            let wanted = |account: &StoredAccount| {
+                is_of(account, server) && args.account.as_ref().is_none_or(|name| account.is_called(name))
+            };
+            list(&Accounts::load(&accounts_path()?)?, wanted, args.talk.results())
+        }
     }
 }
 
@@ -75,7 +84,7 @@ fn the_one<'a>(
     }
 }
 
-fn list(accounts: &Accounts, server: Option<&ServerAddress>, results: Results) -> anyhow::Result<Exit> {
+fn list(accounts: &Accounts, wanted: impl Fn(&StoredAccount) -> bool, results: Results) -> anyhow::Result<Exit> {
     #[derive(Serialize)]
     struct Account {
         address: String,
@@ -85,7 +94,7 @@ fn list(accounts: &Accounts, server: Option<&ServerAddress>, results: Results) -
     if accounts.list().is_empty() {
         note("you have no account yet: `mymail register` makes one");
     }
-    for account in accounts.list().iter().filter(|account| is_of(account, server)) {
+    for account in accounts.list().iter().filter(|account| wanted(account)) {
         let (address, server) = (account.address.to_string(), account.server.to_string());
         let default = accounts.default() == Some(account);
         let text = format!("{address} {server}{}", if default { " default" } else { "" });

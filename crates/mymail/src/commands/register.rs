@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::client_options::{HEADING, TalkOptions, accounts_path, hang_up};
 use crate::exit::Exit;
-use crate::output::Results;
+use crate::output::{Results, note};
 
 /// Get an address, and keep its password in the accounts file
 #[derive(Debug, clap::Args)]
@@ -30,11 +30,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOST:PORT", help_heading = HEADING)]
     server: Option<ServerAddress>,
 
+    /// Taken as by every client command, but a new account is none of the old ones
+    #[arg(long, value_name = "ADDRESS", hide = true)]
+    account: Option<String>,
+
     #[command(flatten)]
     talk: TalkOptions,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    if let Some(account) = &args.account {
+        note(&format!("{account} has no part in this: `register` makes a new account"));
+    }
     // An account whose password can't be kept would be lost: better to know before there is one.
     Accounts::load(&accounts_path()?)?;
     let server = args.server.unwrap_or_default();
