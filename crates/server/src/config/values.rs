@@ -149,7 +149,6 @@ where
 }
 
 /// A size as it was meant: in the largest unit that divides it.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 pub(super) fn exact_size<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
     let octets = size.as_u64();
     let unit = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
