@@ -20,4 +20,4 @@ mod waiting;
 
 pub use config::{Config, ConfigError};
 pub use descriptors::raise_descriptor_limit;
-pub use server::{BindError, Handle, Server};
+pub use server::{BindError, Handle, PartDied, Server};

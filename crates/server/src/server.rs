@@ -8,7 +8,7 @@ use std::sync::Arc;
 use store::{Store, StoreError};
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::config::{Config, Listen};
 use crate::policy::keep_postmaster;
@@ -30,6 +30,11 @@ pub enum BindError {
     #[error("cannot prepare the store: {0}")]
     Store(#[from] StoreError),
 }
+
+/// A listener or the housekeeping ended by a fault of the program.
+#[derive(Debug, Error)]
+#[error("a part of the server has died, so it has stopped: {0}")]
+pub struct PartDied(#[source] JoinError);
 
 /// A server whose listeners are bound.
 pub struct Server<S> {
@@ -70,21 +75,24 @@ impl<S: Store> Server<S> {
     }
 
     /// Serves until `shutdown` resolves. Then listeners close first, idle sessions are sent away, and those that are receiving a
-    /// message have until `timeouts.shutdown` to finish it.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    /// message have until `timeouts.shutdown` to finish it. A server of which a part has died stops too.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), PartDied> {
         let mut tasks = JoinSet::new();
         for (listen, listener) in self.listeners {
             tasks.spawn(listener::run(self.shared.clone(), listen, listener));
         }
         tasks.spawn(housekeeping::run(self.shared.clone()));
-        shutdown.await;
+        let mut outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            // No part ends before it is told to, unless it panics.
+            Some(ended) = tasks.join_next() => ended.map_err(PartDied),
+        };
         tracing::info!("stopping");
         self.shared.stopping.send_replace(true);
         while let Some(ended) = tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a listener's task failed");
-            }
+            outcome = outcome.and(ended.map_err(PartDied));
         }
+        outcome
     }
 }
 

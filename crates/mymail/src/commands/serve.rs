@@ -70,7 +70,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     announce(&server)?;
 
     let reload = tokio::spawn(reload);
-    server.run(stop).await;
+    server.run(stop).await.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
     reload.abort();
     tracing::info!("stopped");
     Ok(Exit::Done)
