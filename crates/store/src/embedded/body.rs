@@ -97,16 +97,21 @@ enum Source {
 }
 
 #[derive(Debug, Error)]
-#[error("a message's file is shorter than the message")]
-struct CutShort;
+#[error("a message's file is not as long as the message")]
+struct WrongLength;
 
 impl EmbeddedReader {
     pub(super) fn inline(body: Vec<u8>) -> Self {
         Self(Source::Inline(body.into()))
     }
 
-    pub(super) fn file(file: File, octets: u64) -> Self {
-        Self(Source::File { file, octets_left: octets })
+    /// Fails if the file has not as many octets as the message.
+    pub(super) fn file(file: File, octets: u64) -> Result<Self, StoreError> {
+        let length = file.metadata().map_err(|error| StoreError::Failed(Box::new(error)))?.len();
+        if length != octets {
+            return Err(StoreError::Failed(Box::new(WrongLength)));
+        }
+        Ok(Self(Source::File { file, octets_left: octets }))
     }
 }
 
@@ -121,7 +126,7 @@ impl Reader for EmbeddedReader {
                 let mut chunk = vec![0; room];
                 let read = file.read(&mut chunk).map_err(|error| StoreError::Failed(Box::new(error)))?;
                 if read == 0 {
-                    return Err(StoreError::Failed(Box::new(CutShort)));
+                    return Err(StoreError::Failed(Box::new(WrongLength)));
                 }
                 chunk.truncate(read);
                 *octets_left -= read as u64;

@@ -143,7 +143,7 @@ impl Store for Embedded {
         let reader = match location {
             Location::Inline(body) => EmbeddedReader::inline(body),
             Location::File(number) => match self.spool.read(number)? {
-                Some(file) => EmbeddedReader::file(file, message.octets),
+                Some(file) => EmbeddedReader::file(file, message.octets)?,
                 // Flushed between the two looks, or damaged?
                 None if find()?.is_none() => return Ok(None),
                 None => return Err(StoreError::Failed(Box::new(NoFile))),
