@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use tempfile::NamedTempFile;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::ignore_keys;
@@ -21,13 +22,13 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Lets the user write a text, and has `read` take it from the file. A text that can't be taken is kept.
-    pub(crate) fn write(read: impl FnOnce(File) -> anyhow::Result<String>) -> anyhow::Result<Self> {
+    pub(crate) async fn write(read: impl FnOnce(File) -> anyhow::Result<String>) -> anyhow::Result<Self> {
         let file = tempfile::Builder::new()
             .prefix("mymail-")
             .suffix(".txt")
             .tempfile()
             .context(Failure::new(Exit::CantCreate, "cannot make a file for the editor"))?;
-        match edit(file.path()).and_then(|()| read(open(file.path())?)) {
+        match edit(file.path()).await.and_then(|()| read(open(file.path())?)) {
             Ok(text) if text.trim().is_empty() => {
                 bail!(Failure::new(Exit::Data, "the text is empty, so nothing was sent"))
             }
@@ -52,15 +53,20 @@ impl Draft {
     }
 }
 
-fn edit(path: &Path) -> anyhow::Result<()> {
+async fn edit(path: &Path) -> anyhow::Result<()> {
     let editor = editor();
     let cannot_run = || Failure::new(Exit::Config, format!("cannot run the editor {editor}"));
     // Ctrl-C is the editor's while it runs. It doesn't inherit this: a new program begins with the default.
     let _ignored = ignore_keys().with_context(cannot_run)?;
+    let mut ended = signal(SignalKind::child()).with_context(cannot_run)?;
     // The variables hold a command line, `code --wait` for one: a shell takes it apart.
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("{editor} \"$@\"")).arg(&editor).arg(path);
-    if !command.status().with_context(cannot_run)?.success() {
+    let status = command.status().with_context(cannot_run)?;
+    // The runtime tells of signals some time after they came. Once it has told of the editor's end, it has told of the keys
+    // that were pressed before, too: whoever listens from now on hears only later ones.
+    ended.recv().await;
+    if !status.success() {
         bail!(Failure::new(Exit::Data, format!("the editor {editor} failed, so nothing was sent")));
     }
     Ok(())

@@ -54,6 +54,7 @@ fn address(text: &str) -> Result<Address, Failure> {
         let bare = text.rsplit_once('<').and_then(|(_, rest)| rest.strip_suffix('>'));
         let problem = match bare.filter(|bare| bare.parse::<Address>().is_ok()) {
             Some(bare) => format!("{text} is more than an address: write only {bare}"),
+            None if text.contains(',') => format!("{text} is no address: recipients are parted by spaces"),
             None => format!("{text} is no address: {error}"),
         };
         Failure::new(Exit::Usage, problem)

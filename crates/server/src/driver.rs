@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
+use tracing::Instrument;
 
 use crate::policy::Client;
 use crate::waiting;
@@ -83,17 +84,23 @@ pub(crate) async fn run<S: Store, C: Connection>(
                 ask.answer(verdict);
             }
             Step::Recipient(ask) => {
-                let verdict = client.may_receive(&ask.question.forward_path, ask.question.envelope.octets).await;
+                let question = &ask.question;
+                let verdict = client.may_receive(&question.forward_path, question.envelope.octets);
+                let verdict = verdict.instrument(client.transaction()).await;
                 ask.answer(verdict);
             }
             Step::BeginData(ask) => {
                 client.begin_data();
                 ask.answer(Instant::now());
             }
-            Step::Content(octets) => client.take(octets).await,
+            Step::Content(octets) => {
+                let transaction = client.transaction();
+                client.take(octets).instrument(transaction).await;
+            }
             Step::Abandon => client.abandon(),
             Step::Commit(envelope, ask) => {
-                let verdict = client.commit(envelope, ask.hello()).await;
+                let transaction = client.transaction();
+                let verdict = client.commit(envelope, ask.hello()).instrument(transaction).await;
                 ask.answer(verdict);
             }
 

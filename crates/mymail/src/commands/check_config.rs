@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 use server::Config;
 
+use super::serve::data_folder;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
 /// Read a configuration and say what is wrong with it, or print it with all defaults
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Secrets (registration.tokens) are not printed.
+Of registration.tokens it prints only how many there are.
 
 Example:
   mymail check-config /etc/mymail.toml")]
@@ -22,7 +23,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let config = Config::read(&args.file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let mut config = Config::read(&args.file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    config.data = Some(data_folder(&config)?);
     let resolved = config.resolved().context("cannot print the configuration")?;
     output::stdout().and_then(|mut stdout| stdout.write_all(resolved.as_bytes())).context(output::cant_print())?;
     Ok(Exit::Done)

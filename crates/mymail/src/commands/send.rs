@@ -64,7 +64,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let (from, subject) = (&account.address, args.subject.as_deref());
 
     if source.is_none() && !args.raw && io::stdin().is_terminal() {
-        let draft = Draft::write(read_text)?;
+        let draft = Draft::write(read_text).await?;
         let mail = Mail { from, to: &to, subject, text: draft.text(), attachments };
         let sending = send(&args.client, &account, &to, |eight_bit| mail.compose(eight_bit));
         let sent = unless_interrupted(sending, "it is not known whether the mail was sent").await;

@@ -57,10 +57,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let descriptors = server::raise_descriptor_limit().context("cannot raise the limit of descriptors")?;
     tracing::debug!(?descriptors, "descriptors at most");
 
-    let data = match &config.data {
-        Some(data) => data.clone(),
-        None => default_data()?,
-    };
+    let data = data_folder(&config)?;
     let store = Embedded::open(&data)
         .map_err(|error| Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display())))?;
     let server = Server::bind(config, store).await.map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
@@ -94,10 +91,11 @@ fn configure(args: &Args) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// `mymail` in the user's data directory (XDG Base Directory Specification).
-fn default_data() -> Result<PathBuf, Failure> {
+/// The folder that is configured, or `mymail` in the user's data directory (XDG Base Directory Specification).
+pub(super) fn data_folder(config: &Config) -> Result<PathBuf, Failure> {
     let hint = "there is no home directory to keep data in: name a folder with --data DIR";
-    client::user_folder("XDG_DATA_HOME", ".local/share").ok_or_else(|| Failure::new(Exit::Config, hint))
+    let folder = config.data.clone().or_else(|| client::user_folder("XDG_DATA_HOME", ".local/share"));
+    folder.ok_or_else(|| Failure::new(Exit::Config, hint))
 }
 
 fn exit_of(error: &BindError) -> Exit {

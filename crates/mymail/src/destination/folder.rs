@@ -7,12 +7,18 @@ use std::path::Path;
 
 /// Makes a folder and those above it, for this user alone, unless they are there.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+    match create_one(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             create(folder.parent().ok_or(error)?)?;
-            create(folder)
+            create_one(folder)
         }
+        done => done,
+    }
+}
+
+fn create_one(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync(parent(folder)),
     }
@@ -31,6 +37,11 @@ pub(super) fn parent(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_none_can_be_made_it_says_so() {
+        assert!(create(Path::new("/proc/mail/of/mine")).is_err());
+    }
 
     #[test]
     fn folders_are_made_down_from_where_there_are_some() {

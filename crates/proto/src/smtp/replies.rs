@@ -62,6 +62,7 @@ replies! {
     MAILBOX_FULL = 552 5 2 2 "Mailbox full";
     MESSAGE_TOO_LARGE = 552 5 3 4 "Message too large";
     NO_NAMES = 553 5 1 3 "No names here: send XREGISTER alone";
+    NAME_RESERVED = 553 5 1 3 "Name is reserved";
     NAME_NOT_ALLOWED = 553 5 1 3 "Name not allowed: use letters, digits, dot, dash and underscore, not digits alone";
     NOT_SMTP = 554 5 5 0 "This is an SMTP server";
     OUT_OF_TURN = 554 5 5 0 "Sent before its turn";

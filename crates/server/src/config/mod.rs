@@ -30,7 +30,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// Where it listens; at least one.
-    #[serde(deserialize_with = "values::not_empty")]
+    #[serde(deserialize_with = "values::listeners")]
     pub listen: Vec<Listen>,
     /// Who may have an address.
     pub registration: Registration,
@@ -47,7 +47,7 @@ pub struct Registration {
     /// Whether anybody may.
     pub open: bool,
     /// If not empty: one of these must be shown.
-    #[serde(skip_serializing, deserialize_with = "values::secrets")]
+    #[serde(serialize_with = "values::masked", deserialize_with = "values::secrets")]
     pub tokens: Vec<String>,
     /// Whether a client may ask for a name.
     pub names: bool,
@@ -70,7 +70,7 @@ pub struct Limits {
     #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub recipients: usize,
     /// Most that a mailbox holds.
-    #[serde(serialize_with = "values::exact_size")]
+    #[serde(deserialize_with = "values::size", serialize_with = "values::exact_size")]
     pub mailbox_size: ByteSize,
     /// Most connections.
     #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
@@ -85,7 +85,7 @@ pub struct Limits {
     #[serde(deserialize_with = "values::within::<512, { smtp::AUTH_OCTETS_MAX as u64 }, _, _>")]
     pub command_octets: usize,
     /// Slowest mail data: size a second, over a whole message that has taken longer than `timeouts.data`.
-    #[serde(serialize_with = "values::exact_size")]
+    #[serde(deserialize_with = "values::size", serialize_with = "values::exact_size")]
     pub min_rate: ByteSize,
 }
 
@@ -264,8 +264,10 @@ mod tests {
         assert_eq!(config.limits.message_size, ByteSize::mib(10));
         assert!(config.listen[0].from_outside);
         let resolved = config.resolved().unwrap();
-        assert!(!resolved.contains("sesame"), "{resolved}");
-        assert_eq!(parse(&resolved).unwrap().resolved().unwrap(), resolved);
+        assert!(!resolved.contains("sesame") && resolved.contains("1, not shown"), "{resolved}");
+        assert!(parse(&resolved).is_err(), "without its tokens it is another configuration");
+        let open = resolved.replace("\"1, not shown\"", "[]");
+        assert_eq!(parse(&open).unwrap().resolved().unwrap(), open);
         let odd = parse("[limits]\nmessage_size = 70000").unwrap();
         assert_eq!(parse(&odd.resolved().unwrap()).unwrap().limits.message_size, ByteSize::b(70000));
     }
@@ -279,6 +281,12 @@ mod tests {
             ("[limits]\nmessage_size = \"0 B\"", "line 2", "at least 1"),
             ("[limits]\ncommand_octets = 100000", "line 2", "at most 12288"),
             ("listen = []", "line 1", "at least one"),
+            (
+                "[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"\n[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"",
+                "line 1",
+                "twice",
+            ),
+            ("[limits]\nmailbox_size = \"much\"", "line 2", "50 MiB"),
             ("[timeouts]\ncommand = \"500000000years\"", "line 2", "at most"),
             ("[timeouts]\n\ndata = \"0s\"", "line 3", "at least"),
             ("[registration]\ntokens = [\"sesame\", 5]", "line 2, tokens", "list of texts"),

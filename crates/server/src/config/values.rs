@@ -18,6 +18,7 @@ pub struct Listen {
     /// What is spoken there.
     pub protocol: Protocol,
     /// The address; port 0 takes any free port.
+    #[serde(deserialize_with = "socket_address")]
     pub address: SocketAddr,
     /// Whether and how it is encrypted.
     #[serde(default)]
@@ -42,7 +43,9 @@ impl fmt::Display for Listen {
 
 /// The text is no `PROTOCOL=ADDRESS`.
 #[derive(Debug, Error)]
-#[error("expected PROTOCOL=ADDRESS with an IP address and a port, as in smtp=127.0.0.1:2525")]
+#[error(
+    "expected PROTOCOL=ADDRESS, as in smtp=127.0.0.1:2525: smtp is the only protocol so far, and the address is an IP address with a port"
+)]
 pub struct BadListen;
 
 impl FromStr for Listen {
@@ -98,7 +101,8 @@ pub(super) mod domain {
     }
 
     pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Domain, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| D::Error::custom(format!("{error}; a good one is mail.example.org")))
     }
 }
 
@@ -127,11 +131,30 @@ pub(super) fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<
     value.try_into().map_err(|_| D::Error::custom("must be a list of texts"))
 }
 
-/// A list with something in it.
-pub(super) fn not_empty<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    match Vec::deserialize(deserializer)? {
-        list if list.is_empty() => Err(D::Error::custom("must have at least one entry")),
-        list => Ok(list),
+/// What stands for secrets where they are shown. Taken for a configuration it is an error, so that nobody opens a server that
+/// way which asks for a token.
+pub(super) fn masked<S: Serializer>(secrets: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    match secrets.len() {
+        0 => serializer.collect_seq(secrets),
+        count => serializer.collect_str(&format_args!("{count}, not shown")),
+    }
+}
+
+fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| D::Error::custom("must be an IP address with a port, such as 0.0.0.0:25 or [::1]:2525"))
+}
+
+/// Listeners: at least one, and no two that want the same address.
+pub(super) fn listeners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
+    let listeners: Vec<Listen> = Vec::deserialize(deserializer)?;
+    let twice = listeners.iter().enumerate().find(|(at, listen)| {
+        listen.address.port() != 0 && listeners[..*at].iter().any(|earlier| earlier.address == listen.address)
+    });
+    match twice {
+        _ if listeners.is_empty() => Err(D::Error::custom("must have at least one entry")),
+        Some((_, listen)) => Err(D::Error::custom(format!("{} is there twice", listen.address))),
+        None => Ok(listeners),
     }
 }
 
@@ -160,11 +183,16 @@ pub(super) fn exact_size<S: Serializer>(size: &ByteSize, serializer: S) -> Resul
     }
 }
 
+/// A size.
+pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    ByteSize::deserialize(deserializer).map_err(|_| D::Error::custom("must be a size such as \"50 MiB\" or 65536"))
+}
+
 /// A size that is large enough to work with.
 pub(super) fn size_of_at_least<'de, const LEAST: u64, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<ByteSize, D::Error> {
-    match ByteSize::deserialize(deserializer)? {
+    match size(deserializer)? {
         size if size.as_u64() < LEAST => Err(D::Error::custom(format!("must be at least {}", ByteSize::b(LEAST)))),
         size => Ok(size),
     }

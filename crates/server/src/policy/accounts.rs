@@ -54,9 +54,11 @@ impl<S: Store> Client<S> {
         }
         let text = name.as_str();
         let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-        let reserved = RESERVED_NAMES.iter().any(|reserved| text.eq_ignore_ascii_case(reserved));
-        if !plain || name.is_number() || reserved {
+        if !plain || name.is_number() {
             return Err(replies::NAME_NOT_ALLOWED);
+        }
+        if RESERVED_NAMES.iter().any(|reserved| text.eq_ignore_ascii_case(reserved)) {
+            return Err(replies::NAME_RESERVED);
         }
         Ok(Address::new(name.clone(), self.settings.config.hostname.clone()))
     }

@@ -15,6 +15,7 @@ use proto::Address;
 use proto::smtp::{Reply, replies};
 use store::{AccountId, Store, StoreError};
 use tokio::runtime::Handle;
+use tracing::Span;
 
 use crate::clock;
 use crate::config::Listen;
@@ -24,7 +25,7 @@ use crate::shared::{Settings, Shared};
 
 pub(crate) use accounts::keep_postmaster;
 use maildrop::Handover;
-use transaction::Incoming;
+use transaction::{Incoming, Transaction};
 
 /// The client of one connection.
 pub(crate) struct Client<S: Store> {
@@ -35,6 +36,7 @@ pub(crate) struct Client<S: Store> {
     descriptors: Descriptors,
     registrations: usize,
     identity: Option<Identity>,
+    transaction: Transaction,
     incoming: Incoming<S::Body>,
     handover: Handover<S::Reader>,
 }
@@ -58,9 +60,15 @@ impl<S: Store> Client<S> {
             descriptors: Descriptors::default(),
             registrations: 0,
             identity: None,
+            transaction: Transaction::default(),
             incoming: Incoming::default(),
             handover: Handover::default(),
         }
+    }
+
+    /// The span of the transaction that goes on, or of the last one.
+    pub(crate) fn transaction(&self) -> Span {
+        self.transaction.span.clone()
     }
 
     /// The account that the client speaks for, as long as it exists.

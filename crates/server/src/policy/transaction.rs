@@ -4,6 +4,7 @@ use proto::smtp::server::{Envelope, Hello, Mail};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, ForwardPath};
 use store::{Body, NewMessage, Recipient, Store};
+use tracing::Span;
 
 use super::{Client, store_refusal};
 use crate::clock;
@@ -18,18 +19,35 @@ pub(super) enum Incoming<B> {
     Failed(Reply),
 }
 
+/// The transaction as trace line and log name it.
+pub(super) struct Transaction {
+    id: String,
+    pub(super) span: Span,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self { id: String::new(), span: Span::none() }
+    }
+}
+
 impl<S: Store> Client<S> {
     /// May mail come from there? An account sends as itself; a peer without one only from outside, and only where mail from
     /// outside is taken.
-    pub(crate) fn may_send(&self, mail: &Mail) -> Result<(), Reply> {
+    pub(crate) fn may_send(&mut self, mail: &Mail) -> Result<(), Reply> {
         let sender = mail.reverse_path.address();
-        match self.identity() {
+        let verdict = match self.identity() {
             Some(identity) if sender.is_some_and(|sender| sender.key() == identity.address.key()) => Ok(()),
             Some(_) => Err(replies::NOT_YOUR_ADDRESS),
             None if !self.listen.from_outside => Err(replies::REGISTER_FIRST),
             None if sender.is_some_and(|sender| sender.domain() == self.domain()) => Err(replies::REGISTER_FIRST),
             None => Ok(()),
+        };
+        if verdict.is_ok() {
+            let id = self.shared.trace_id();
+            self.transaction = Transaction { span: tracing::info_span!("transaction", id), id };
         }
+        verdict
     }
 
     /// May it go there? To our own users, and to nobody else.
@@ -85,24 +103,24 @@ impl<S: Store> Client<S> {
             Incoming::None => return Err(replies::STORE_FAILED),
         };
         let Envelope { reverse_path, recipients, utf8, .. } = envelope;
-        let (id, octets, now) = (self.shared.trace_id(), body.octets(), clock::now());
-        let trace = self.trace(hello, utf8, &id, now);
+        let (octets, now) = (body.octets(), clock::now());
+        let trace = self.trace(hello, utf8, now);
         let (count, from) = (recipients.len(), reverse_path.to_string());
         let message = NewMessage { reverse_path, recipients, trace, received_at: now };
         match self.shared.store.deliver(message, body).await {
             Ok(_) => {
-                tracing::info!(id, from, recipients = count, octets, "accepted");
+                tracing::info!(from, recipients = count, octets, "accepted");
                 Ok(())
             }
             Err(error) => {
-                tracing::warn!(id, from, recipients = count, octets, "not accepted");
+                tracing::warn!(from, recipients = count, octets, "not accepted");
                 Err(store_refusal(&error))
             }
         }
     }
 
     /// The Received line (RFC 5321 §4.4), with the protocol by RFC 3848 and RFC 6531 §3.7.3.
-    fn trace(&self, hello: &Hello, utf8: bool, id: &str, now: store::Timestamp) -> String {
+    fn trace(&self, hello: &Hello, utf8: bool, now: store::Timestamp) -> String {
         let authenticated = self.identity.as_ref().is_some_and(|identity| identity.authenticated);
         let protocol = match (hello, utf8, authenticated) {
             (_, true, true) => "UTF8SMTPA",
@@ -114,6 +132,7 @@ impl<S: Store> Client<S> {
         let name: Option<Domain> = hello.name().and_then(|name| name.parse().ok());
         let name = name.as_ref().map_or("unknown", Domain::as_str);
         let (peer, domain, date) = (address_literal(self.peer.ip()), self.domain(), clock::date_time(now));
+        let id = &self.transaction.id;
         format!("Received: from {name} ({peer})\r\n\tby {domain} with {protocol} id {id};\r\n\t{date}\r\n")
     }
 }
