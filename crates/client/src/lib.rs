@@ -6,6 +6,7 @@
 mod accounts;
 mod connection;
 mod error;
+pub mod folder;
 mod options;
 mod retrieval;
 mod server_address;

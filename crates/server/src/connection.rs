@@ -1,6 +1,5 @@
 //! One connection from its greeting to its end.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,10 +41,6 @@ pub(crate) async fn serve<S: Store>(
         Err(error) => tracing::debug!(%error, "lost"),
     }
     if let Err(error) = stream.shutdown().await {
-        log_lost(&error);
+        tracing::debug!(%error, "cannot close in order");
     }
-}
-
-fn log_lost(error: &io::Error) {
-    tracing::debug!(%error, "cannot close in order");
 }

@@ -93,10 +93,7 @@ pub(crate) async fn run<S: Store, C: Connection>(
                 client.begin_data();
                 ask.answer(Instant::now());
             }
-            Step::Content(octets) => {
-                let transaction = client.transaction();
-                client.take(octets).instrument(transaction).await;
-            }
+            Step::Content(octets) => client.take(octets).await,
             Step::Abandon => client.abandon(),
             Step::Commit(envelope, ask) => {
                 let transaction = client.transaction();

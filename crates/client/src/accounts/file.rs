@@ -3,9 +3,9 @@
 //! A change is written to a new file, synced, and renamed over the old one; then the folder is synced. So a reader needs no
 //! lock, and a crash leaves the old list or the new one.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::Accounts;
-use crate::user_folder;
+use crate::{folder, user_folder};
 
 /// The most octets that an accounts file may have.
 pub const ACCOUNTS_OCTETS_MAX: u64 = 1 << 20;
@@ -23,7 +23,6 @@ pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 const FILE_MODE: u32 = 0o600;
-const FOLDER_MODE: u32 = 0o700;
 const OTHERS_MODE: u32 = 0o077;
 
 /// Why the accounts can't be read or changed. The messages say what to do about it.
@@ -99,9 +98,8 @@ impl Accounts {
 
     /// Changes the accounts, and nobody else does so meanwhile. Returns what `change` does, when it is safely on disk.
     pub fn update<T>(path: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, AccountsError> {
-        let folder = folder_of(path);
-        let create = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
-        create.map_err(failed("create", folder))?;
+        let parent = folder::parent(path);
+        folder::create(parent).map_err(failed("create", parent))?;
         let path = resolved(path)?;
         let _lock = lock(&path.with_extension("lock"))?;
         let before = Self::load(&path)?;
@@ -121,13 +119,9 @@ impl Accounts {
         let new = path.with_extension("new");
         write_private(&new, text.as_bytes()).map_err(failed("write", &new))?;
         fs::rename(&new, path).map_err(failed("replace", path))?;
-        let folder = folder_of(path);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))
+        let parent = folder::parent(path);
+        folder::sync(parent).map_err(failed("sync", parent))
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Where the file itself is: a new one must not take the place of a symbolic link that leads to it.

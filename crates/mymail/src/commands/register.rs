@@ -69,7 +69,7 @@ async fn secure(
     Ok(account)
 }
 
-/// Ends an account that nobody could use, so that its name is free, and says what became of it.
+/// Ends an account that nobody could use, and says what became of it. The server holds its address for a while all the same.
 async fn give_back(mut connection: Connection, address: &Address) -> String {
     match connection.unregister().await {
         Ok(()) => {

@@ -8,8 +8,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use client::folder;
+
+use super::Destination;
 use super::filed::Filed;
-use super::{Destination, folder};
 use crate::lines::ToLf;
 
 type Message = Filed<ToLf<BufWriter<File>>>;

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use client::folder;
 use mail_builder::headers::date::Date;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::Destination;
 use super::filed::Filed;
 use super::quoted::Quoted;
-use super::{Destination, folder};
 use crate::lines::ToLf;
 
 /// How long another program may hold the file's lock.

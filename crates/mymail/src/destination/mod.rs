@@ -10,7 +10,6 @@
 use std::io;
 
 mod filed;
-mod folder;
 mod json;
 mod maildir;
 mod mbox;

@@ -117,11 +117,12 @@ impl<S: Store> Client<S> {
     /// Do the credentials prove who the client is?
     pub(crate) async fn authenticate(&mut self, credentials: &Credentials) -> Result<(), Reply> {
         let account = self.find(&credentials.user).await.map_err(|error| store_refusal(&error))?;
-        let verifier = account.as_ref().and_then(|account| account.verifier.clone());
+        let account = account.filter(|account| account.verifier.is_some());
         // Where there is no account or no password, the same work is done for nothing.
-        let (verifier, exists) = (verifier.clone().unwrap_or(self.shared.decoy.clone()), verifier.is_some());
+        let verifier =
+            account.as_ref().and_then(|account| account.verifier.as_ref()).unwrap_or(&self.shared.decoy).clone();
         let password = credentials.password.clone();
-        let accepted = self.derive(move || Ok(verifier.accepts(&password))).await? && exists;
+        let accepted = self.derive(move || Ok(verifier.accepts(&password))).await?;
         let Some(account) = account.filter(|_| accepted) else {
             tracing::info!("a login failed");
             return Err(replies::BAD_CREDENTIALS);

@@ -86,7 +86,7 @@ impl<S: Store> Client<S> {
         if let Incoming::Open(body) = &mut self.incoming
             && let Err(error) = body.write(octets).await
         {
-            self.incoming = Incoming::Failed(store_refusal(&error));
+            self.incoming = Incoming::Failed(self.transaction.span.in_scope(|| store_refusal(&error)));
         }
     }
 

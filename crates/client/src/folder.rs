@@ -5,8 +5,11 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+/// The mode of a new folder: for its user alone.
+const FOLDER_MODE: u32 = 0o700;
+
 /// Makes a folder and those above it, for this user alone, unless they are there.
-pub(super) fn create(folder: &Path) -> io::Result<()> {
+pub fn create(folder: &Path) -> io::Result<()> {
     match create_one(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             create(folder.parent().ok_or(error)?)?;
@@ -17,7 +20,7 @@ pub(super) fn create(folder: &Path) -> io::Result<()> {
 }
 
 fn create_one(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(0o700).create(folder) {
+    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync(parent(folder)),
@@ -25,12 +28,12 @@ fn create_one(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes the names in a folder durable.
-pub(super) fn sync(folder: &Path) -> io::Result<()> {
+pub fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// The folder that a name is in.
-pub(super) fn parent(path: &Path) -> &Path {
+pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }
 
