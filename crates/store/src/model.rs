@@ -57,7 +57,7 @@ pub struct NewMessage {
     pub reverse_path: ReversePath,
     /// Where it goes: at least one. An account named twice gets it once, under the first address.
     pub recipients: Vec<Recipient>,
-    /// The trace lines (Received), each ended by CRLF, kept apart from the message as sent.
+    /// The trace lines (Return-Path, Received), each ended by CRLF, kept apart from the message as sent.
     pub trace: String,
     /// When it was received.
     pub received_at: Timestamp,
@@ -77,6 +77,10 @@ pub struct MaildropEntry {
     pub id: EntryId,
     /// The octets of the message as sent.
     pub octets: u64,
+    /// The octets of its trace lines.
+    pub trace_octets: u64,
+    /// When it was received.
+    pub received_at: Timestamp,
 }
 
 /// What is known of a stored message beside its bytes.

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use store::embedded::{Embedded, INLINE_OCTETS_MAX, OpenError};
-use store::{Body, Store};
+use store::{Body, Store, Timestamp};
 use tempfile::TempDir;
 
 mod common;
@@ -174,6 +174,34 @@ async fn what_is_not_ours_is_left_alone() {
     let error = open();
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
     assert!(fs::read(&path).unwrap() == before);
+}
+
+#[tokio::test]
+async fn an_older_store_is_brought_up_to_date() {
+    let dir = TempDir::new().unwrap();
+    let database = rusqlite::Connection::open(dir.path().join("mail.db")).unwrap();
+    database.execute_batch(include_str!("../src/embedded/schema/1.sql")).unwrap();
+    database
+        .execute_batch(
+            "PRAGMA application_id = 0x6d596d6c; PRAGMA user_version = 1;
+             INSERT INTO account (key, address, domain, used_at, octets) VALUES ('a@m', 'a@m', 'm', 1, 2);
+             INSERT INTO message (reverse_path, trace, received_at, octets, body)
+                 VALUES ('<>', 'Received: by m' || char(13, 10), 7, 1, x'61'),
+                        ('ü@m', 'Received: by m' || char(13, 10), 8, 1, x'62');
+             INSERT INTO entry (account, message, recipient, octets) VALUES (1, 1, 'a@m', 1), (1, 2, 'a@m', 1);",
+        )
+        .unwrap();
+    drop(database);
+
+    let store = Embedded::open(dir.path()).unwrap();
+    let account = store.mailbox(&address("a@m")).await.unwrap().unwrap().account;
+    let maildrop = store.maildrop(account).await.unwrap().entries;
+    for (entry, path, received_at) in [(maildrop[0], "<>", 7), (maildrop[1], "<ü@m>", 8)] {
+        let (message, _) = store.open(account, entry.id).await.unwrap().unwrap();
+        assert_eq!(message.trace, format!("Return-Path: {path}\r\nReceived: by m\r\n"));
+        assert_eq!((entry.trace_octets, entry.received_at), (message.trace.len() as u64, Timestamp(received_at)));
+    }
+    assert_eq!(contents(&store, account).await, [b"a", b"b"]);
 }
 
 #[tokio::test]

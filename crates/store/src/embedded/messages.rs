@@ -45,7 +45,7 @@ pub(super) fn deliver(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Re
     let message = insert_message(group, &delivery)?;
     let mut is_kept = false;
     for (account, recipient) in &delivery.recipients {
-        if insert_entry(group, *account, message, recipient, delivery.octets)? {
+        if insert_entry(group, *account, message, recipient, &delivery)? {
             group.arrived(*account);
             is_kept = true;
         }
@@ -78,15 +78,16 @@ fn insert_entry(
     account: AccountId,
     message: MessageId,
     recipient: &str,
-    octets: u64,
+    delivery: &Delivery,
 ) -> rusqlite::Result<bool> {
+    let Delivery { octets, received_at, trace, .. } = delivery;
     let inserted = group
         .prepare_cached(
-            "INSERT INTO entry (account, message, recipient, octets)
-             SELECT id, ?2, ?3, ?4 FROM account WHERE id = ?1 AND held_until IS NULL
+            "INSERT INTO entry (account, message, recipient, octets, trace_octets, received_at)
+             SELECT id, ?2, ?3, ?4, ?5, ?6 FROM account WHERE id = ?1 AND held_until IS NULL
              ON CONFLICT (account, message) DO NOTHING",
         )?
-        .execute(params![account, message, recipient, octets])?;
+        .execute(params![account, message, recipient, octets, trace.len(), received_at])?;
     if inserted == 1 {
         group
             .prepare_cached("UPDATE account SET octets = octets + ?2 WHERE id = ?1")?
@@ -97,9 +98,17 @@ fn insert_entry(
 
 /// A mailbox's entries, oldest first.
 pub(super) fn maildrop(connection: &Connection, account: AccountId) -> rusqlite::Result<Maildrop> {
-    let mut entries =
-        connection.prepare_cached("SELECT message, octets FROM entry WHERE account = ?1 ORDER BY message")?;
-    let entries = entries.query_map([account], |row| Ok(MaildropEntry { id: row.get(0)?, octets: row.get(1)? }))?;
+    let mut entries = connection.prepare_cached(
+        "SELECT message, octets, trace_octets, received_at FROM entry WHERE account = ?1 ORDER BY message",
+    )?;
+    let entries = entries.query_map([account], |row| {
+        Ok(MaildropEntry {
+            id: row.get(0)?,
+            octets: row.get(1)?,
+            trace_octets: row.get(2)?,
+            received_at: row.get(3)?,
+        })
+    })?;
     Ok(Maildrop { entries: entries.collect::<rusqlite::Result<_>>()? })
 }
 

@@ -3,7 +3,7 @@
 use proto::ReversePath;
 use store::{EntryId, MaildropEntry, NewMessage, Recipient, Store, StoredMessage};
 
-use crate::common::{NOW, address, body, contents, deliver, entries, read, register};
+use crate::common::{NOW, address, body, contents, deliver, entries, message, read, register};
 
 pub(crate) async fn a_message_is_in_all_its_mailboxes(store: &impl Store) {
     let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
@@ -74,6 +74,8 @@ pub(crate) async fn a_maildrop_is_a_snapshot_in_order(store: &impl Store) {
     let octets: Vec<u64> = before.entries.iter().map(|entry| entry.octets).collect();
     assert_eq!(octets, Vec::from_iter(0..20));
     assert!(before.entries.is_sorted_by_key(|entry| entry.id));
+    let trace_octets = message(&[alice]).trace.len() as u64;
+    assert!(before.entries.iter().all(|entry| entry.trace_octets == trace_octets && entry.received_at == NOW));
 
     deliver(store, &[alice], b"later").await;
     let after = store.maildrop(alice).await.unwrap().entries;
