@@ -1,21 +1,19 @@
 //! A session with a server: each method is one exchange.
 
-use std::io;
 use std::time::Duration;
 
-use proto::sasl::plain::Credentials;
-use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Message, Opening, Session};
+use proto::Domain;
+use proto::sasl::{Channel, Mechanism};
+use proto::smtp::Reply;
+use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Exchange, Message, Opening, Session};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::net::TcpStream;
 
+use crate::tls::Security;
 use crate::transport::{READ_OCTETS_MAX, Stream, Transport, within};
 use crate::{
     Address, ConnectOptions, Delivery, Envelope, Error, Extension, Peer, QUIT_TIMEOUT, Retrieval, ServerAddress,
-    TlsMode,
 };
-
-/// Longest user name and password together, in octets: the AUTH line of RFC 4954 §4 has room for far more.
-pub const CREDENTIALS_OCTETS_MAX: usize = 4096;
+use crate::{login, tcp};
 
 /// A session with a server.
 ///
@@ -26,32 +24,53 @@ pub struct Connection {
     pub(crate) transport: Transport,
     /// Taken by the exchange that is under way, which puts it back when it ends well.
     pub(crate) session: Option<Session>,
-    peer: Peer,
+    channel: Channel,
     address: Option<Address>,
 }
 
 impl Connection {
-    /// Connects to a server and greets it.
+    /// Connects to a server of SMTP and greets it, in an encrypted session if the options want it.
     pub async fn connect(server: &ServerAddress, options: ConnectOptions) -> Result<Self, Error> {
-        let connected = tokio::time::timeout(options.connect_timeout, tcp_connection(server)).await;
-        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        let (stream, peer) = connected.map_err(|source| Error::Connect { server: server.clone(), source })?;
-        Self::open(stream, peer, options).await
+        let (stream, peer) = tcp::connect(server, options.connect_timeout).await?;
+        Self::open(stream, server, peer, options).await
     }
 
     /// Greets the server at the other end of a stream, which is at `peer`.
-    pub async fn open(stream: impl Stream + 'static, peer: Peer, options: ConnectOptions) -> Result<Self, Error> {
-        let ConnectOptions { tls, client_name, connect_timeout, timeout, dialogue } = options;
-        let client_name = client_name
+    pub async fn open(
+        stream: impl Stream + 'static,
+        server: &ServerAddress,
+        peer: Peer,
+        options: ConnectOptions,
+    ) -> Result<Self, Error> {
+        if server.scheme().is_pop3() {
+            return Err(Error::BadInput("pop3:// and pop3s:// are for retrieving mail only"));
+        }
+        let ConnectOptions { tls, trust, first_use, client_name, connect_timeout, timeout, dialogue } = options;
+        let client_name: Domain = client_name
             .parse()
             .map_err(|_| Error::BadInput("the client's name is neither a domain nor an address literal"))?;
+        let security = Security::new(server, tls, trust, first_use)?;
         let mut transport = Transport::new(Box::new(stream), timeout);
-        let opening = Opening::new(client_name, dialogue.map(Dialogue::new));
-        let session = within(connect_timeout, transport.run(opening)).await?.map_err(Error::NoService)?;
-        if tls == TlsMode::Required {
-            return Err(Error::NoTls);
+        let mut channel = peer.channel();
+        if security.is_implicit() {
+            channel = within(connect_timeout, transport.encrypt(&security)).await?;
         }
-        Ok(Self { transport, session: Some(session), peer, address: None })
+        let opening = Opening::new(client_name.clone(), dialogue.map(Dialogue::new));
+        let session = within(connect_timeout, transport.run(opening)).await?.map_err(Error::NoService)?;
+        let mut connection = Self { transport, session: Some(session), channel, address: None };
+        if !connection.channel.is_tls() {
+            if security.is_wanted() && connection.offers(Extension::StartTls) {
+                connection.encrypt(&security, client_name, connect_timeout).await?;
+            } else {
+                security.do_without().await?;
+            }
+        }
+        Ok(connection)
+    }
+
+    /// The connection beneath the session.
+    pub fn channel(&self) -> &Channel {
+        &self.channel
     }
 
     /// Whether the server offers this, and still listens.
@@ -61,10 +80,7 @@ impl Connection {
 
     /// Fails where others could overhear a password: there it is neither said nor asked for.
     pub fn require_private(&self) -> Result<(), Error> {
-        match self.peer {
-            Peer::Local => Ok(()),
-            Peer::Remote => Err(Error::NotPrivate),
-        }
+        login::require_private(&self.channel)
     }
 
     /// Whose session this is, since it registered or logged in with its address.
@@ -99,20 +115,20 @@ impl Connection {
         Ok(())
     }
 
-    /// Logs in with an account's address, or its local part, and password. Only where nobody can overhear it.
+    /// Logs in with an account's user name, most often its address, and password, by the best mechanism that the server offers.
+    /// Only where nobody can overhear it.
     pub async fn login(&mut self, user: &str, password: &str) -> Result<(), Error> {
         self.require_private()?;
-        if !self.session()?.extensions().has_mechanism("PLAIN") {
-            return Err(Error::NotOffered("AUTH PLAIN"));
+        let extensions = self.session()?.extensions();
+        if !extensions.offers(Extension::Auth) {
+            return Err(Error::NotOffered(Extension::Auth.keyword()));
         }
-        if user.is_empty() || password.is_empty() || user.len() + password.len() > CREDENTIALS_OCTETS_MAX {
-            return Err(Error::BadInput("a user name or password is empty or too long"));
-        }
-        if user.contains('\0') || password.contains('\0') {
-            return Err(Error::BadInput("a user name or password has a NUL character"));
-        }
-        let credentials = Credentials { user: user.to_owned(), password: password.to_owned() };
-        self.ask(|session| session.login(&credentials)).await?;
+        let credentials = login::credentials(user, password)?;
+        let offers = |mechanism: Mechanism| extensions.has_mechanism(mechanism.name());
+        let exchange = login::begin(&credentials, &self.channel, offers)?;
+        let exchange = exchange.ok_or(Error::NotOffered("AUTH by SCRAM-SHA-256, PLAIN or LOGIN"))?;
+        let login = self.take_session()?.log_in(exchange);
+        self.finish(login).await?;
         self.address = user.parse().ok();
         Ok(())
     }
@@ -163,7 +179,19 @@ impl Connection {
 
     /// Says goodbye and closes the connection.
     pub async fn quit(mut self) -> Result<(), Error> {
-        within(QUIT_TIMEOUT, self.ask(Session::quit)).await
+        within(QUIT_TIMEOUT, self.ask(Session::quit)).await?;
+        self.transport.close().await;
+        Ok(())
+    }
+
+    /// Begins the session anew, encrypted: nothing that was said in clear counts any more (RFC 3207 §4.2).
+    async fn encrypt(&mut self, security: &Security, client_name: Domain, timeout: Duration) -> Result<(), Error> {
+        self.ask(Session::starttls).await?;
+        // This fails if more was received than the reply: somebody else may have put it there.
+        let opening = Opening::after_tls(self.take_session()?, client_name)?;
+        self.channel = within(timeout, self.transport.encrypt(security)).await?;
+        self.session = Some(within(timeout, self.transport.run(opening)).await?.map_err(Error::NoService)?);
+        Ok(())
     }
 
     pub(crate) async fn ask<T>(&mut self, command: impl FnOnce(Session) -> Ask<T>) -> Result<T, Error> {
@@ -172,7 +200,10 @@ impl Connection {
     }
 
     /// Awaits the reply to a command, and is ready for the next one.
-    pub(crate) async fn finish<T>(&mut self, command: Ask<T>) -> Result<T, Error> {
+    pub(crate) async fn finish<T>(
+        &mut self,
+        command: impl Exchange<Outcome = (Session, Result<T, Reply>)>,
+    ) -> Result<T, Error> {
         let (session, answer) = self.transport.run(command).await?;
         self.session = Some(session);
         answer.map_err(Error::Refused)
@@ -218,12 +249,4 @@ impl Connection {
         let is_offered = self.session()?.extensions().offers(extension);
         if is_offered { Ok(()) } else { Err(Error::NotOffered(extension.keyword())) }
     }
-}
-
-async fn tcp_connection(server: &ServerAddress) -> io::Result<(TcpStream, Peer)> {
-    let stream = TcpStream::connect((server.host(), server.port())).await?;
-    // Commands are small and each awaits its reply: nothing is won by holding them back.
-    stream.set_nodelay(true)?;
-    let peer = Peer::at(stream.peer_addr()?.ip());
-    Ok((stream, peer))
 }

@@ -1,13 +1,15 @@
 //! Why a session failed, told apart by what its user may do next.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use proto::sasl::client::Unproved;
 use proto::smtp::Reply;
 use proto::smtp::client::{Breach, Failure};
 use thiserror::Error;
 
-use crate::ServerAddress;
+use crate::{CertificateChange, FileError, ServerAddress};
 
 /// Why an operation failed. After anything but [`Error::Refused`], [`Error::NotOffered`], [`Error::NotPrivate`] and
 /// [`Error::BadInput`] the connection is of no use any more.
@@ -50,13 +52,64 @@ pub enum Error {
     Refused(Reply),
     /// The server broke the protocol.
     #[error("the server broke the protocol: {0}")]
-    Protocol(#[from] Breach),
+    Protocol(#[source] Breach),
     /// A password was to be said, or asked for, where others can overhear it. Nothing was.
-    #[error("a password must not go over a network in clear, and this version has no TLS")]
+    #[error(
+        "a password must not go over a network in clear, and this connection is not encrypted: connect with TLS, by STARTTLS or \
+         to a server of smtps:// or pop3s://"
+    )]
     NotPrivate,
-    /// TLS is required, and can't be had.
-    #[error("TLS is required, but cannot be had with this server")]
+    /// TLS is required, and the server does not offer it.
+    #[error(
+        "TLS is required, but the server does not offer it on this port; one that is encrypted from the start is named \
+         smtps://HOST or pop3s://HOST"
+    )]
     NoTls,
+    /// The server had TLS when it was seen before, and does not offer it now.
+    #[error(
+        "{server} had TLS before and does not offer it now, so nothing was said to it: somebody may be in between; if it has none \
+         any more indeed, remove its entry from {}",
+        path.display()
+    )]
+    Downgrade {
+        /// Which server.
+        server: ServerAddress,
+        /// The file that knows it. [`KnownServers::forget`](crate::KnownServers::forget) takes it out.
+        path: PathBuf,
+    },
+    /// No encrypted connection could be made, for another reason than the server's certificate.
+    #[error("cannot encrypt the connection to {server}: {source}")]
+    Tls {
+        /// To which server.
+        server: ServerAddress,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The server's certificate is not the one that it had.
+    #[error(transparent)]
+    CertificateChanged(#[from] Box<CertificateChange>),
+    /// The authorities that alone are trusted do not vouch for the server.
+    #[error("the certificate of {server} is not trusted, so nothing was said to it: {flaw}")]
+    CertificateRefused {
+        /// Which server.
+        server: ServerAddress,
+        /// What is wrong with it: a sentence of its own.
+        flaw: String,
+    },
+    /// The file of the authorities that alone are trusted is of no use.
+    #[error("cannot take certificates from {}: {source}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// What is known of servers can't be read or kept.
+    #[error(transparent)]
+    KnownServers(#[from] FileError),
+    /// The server said that the login succeeded, but not in a way that shows that it knows the password.
+    #[error("{0}; it may be another server than the account's")]
+    Unproved(#[from] Unproved),
     /// The server lacks this extension, named by its EHLO keyword.
     #[error("the server does not offer {0}")]
     NotOffered(&'static str),
@@ -75,11 +128,20 @@ impl Error {
     }
 }
 
+impl From<Breach> for Error {
+    fn from(breach: Breach) -> Self {
+        match breach {
+            Breach::Unproved(unproved) => Self::Unproved(unproved),
+            breach => Self::Protocol(breach),
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Closing(reply) => Self::Closed(Some(reply)),
-            Failure::Breach(breach) => Self::Protocol(breach),
+            Failure::Breach(breach) => breach.into(),
             Failure::BareLineEnd => Self::Body(io::Error::new(io::ErrorKind::InvalidData, failure)),
         }
     }

@@ -4,23 +4,35 @@
 //! passwords of those that registered. Nothing here prints, asks, or knows an exit code.
 
 mod accounts;
+mod certificate;
 mod connection;
 mod error;
 pub mod folder;
+mod known_servers;
+mod login;
 mod options;
 mod retrieval;
 mod server_address;
+mod server_url;
+mod tcp;
+mod tls;
 mod transport;
+mod user_file;
 mod user_folder;
 
-pub use accounts::{ACCOUNTS_OCTETS_MAX, Accounts, AccountsError, LOCK_WAIT_MAX, StoredAccount};
-pub use connection::{CREDENTIALS_OCTETS_MAX, Connection};
+pub use accounts::{Accounts, StoredAccount};
+pub use certificate::{BadCertificate, Certificate, Fingerprint};
+pub use connection::Connection;
 pub use error::Error;
-pub use options::{CONNECT_TIMEOUT, ConnectOptions, Peer, QUIT_TIMEOUT, REPLY_TIMEOUT, TlsMode};
+pub use known_servers::{CertificateChange, Identity, KnownServers};
+pub use login::CREDENTIALS_OCTETS_MAX;
+pub use options::{CONNECT_TIMEOUT, ConnectOptions, FirstUse, Peer, QUIT_TIMEOUT, REPLY_TIMEOUT, TlsMode, Trust};
 pub use proto::smtp::Reply;
 pub use proto::smtp::client::{Breach, Delivery, Envelope, Extension, Line, Listener, Outcome};
 pub use proto::{Address, ReversePath};
 pub use retrieval::{IncomingMessage, Retrieval};
-pub use server_address::{DEFAULT_PORT, ServerAddress, ServerAddressError};
+pub use server_address::{DEFAULT_PORT, Scheme, ServerAddress, ServerAddressError};
+pub use server_url::ServerUrl;
 pub use transport::Stream;
+pub use user_file::{FILE_OCTETS_MAX, FileError, LOCK_WAIT_MAX};
 pub use user_folder::user_folder;

@@ -1,96 +1,134 @@
-//! Retrieving mail, a bounded piece at a time.
+//! Retrieving mail, a bounded piece at a time, by XRETRIEVE or by POP3.
 
-use bytes::Bytes;
-use proto::smtp::client::{Block, Event, Retrieval as Machine};
+use bytes::{Bytes, BytesMut};
+use proto::{pop3, smtp};
 
+use crate::pop3_connection::Session;
+use crate::return_path::{self, FIRST_LINE_OCTETS_MAX};
 use crate::transport::Transport;
-use crate::{Connection, Error};
+use crate::{Connection, Error, Pop3Mailbox};
 
 /// Mail on its way from the server, which keeps it until [`Retrieval::confirm`].
 ///
 /// Dropped without that, it leaves the connection unable to say anything more: whatever it said would confirm.
 #[derive(Debug)]
-pub struct Retrieval<'a> {
-    connection: &'a mut Connection,
-    machine: Machine,
+pub struct Retrieval<'a>(By<'a>);
+
+/// The ways of retrieving.
+#[derive(Debug)]
+enum By<'a> {
+    Xretrieve { connection: &'a mut Connection, machine: smtp::client::Retrieval },
+    Pop3 { mailbox: &'a mut Pop3Mailbox, machine: pop3::client::Retrieval, withheld: usize },
+}
+
+/// What comes next, whichever way it comes.
+enum Event {
+    Message { from: String, to: String },
+    /// A message begins, and says itself who sent it.
+    Headed,
+    Withheld,
+    Content(Bytes),
+    MessageEnd,
+    End,
 }
 
 impl<'a> Retrieval<'a> {
-    pub(crate) fn new(connection: &'a mut Connection, machine: Machine) -> Self {
-        Self { connection, machine }
+    pub(crate) fn by_xretrieve(connection: &'a mut Connection, machine: smtp::client::Retrieval) -> Self {
+        Self(By::Xretrieve { connection, machine })
+    }
+
+    pub(crate) fn by_pop3(mailbox: &'a mut Pop3Mailbox, machine: pop3::client::Retrieval) -> Self {
+        Self(By::Pop3 { mailbox, machine, withheld: 0 })
     }
 
     /// How many messages there are, by the server's word: not a number to allocate by.
     pub fn count(&self) -> usize {
-        self.machine.count()
+        match &self.0 {
+            By::Xretrieve { machine, .. } => machine.count(),
+            By::Pop3 { machine, .. } => machine.count(),
+        }
+    }
+
+    /// How many of them the server has not given so far, although they were asked for: they stay there.
+    pub fn withheld(&self) -> usize {
+        match &self.0 {
+            By::Xretrieve { .. } => 0,
+            By::Pop3 { withheld, .. } => *withheld,
+        }
     }
 
     /// The next message, or `None` when there is no other. What was not read of the one before is skipped.
     pub async fn next(&mut self) -> Result<Option<IncomingMessage<'_>>, Error> {
-        let Self { connection: Connection { transport, .. }, machine } = self;
         loop {
-            match next_event(transport, machine).await? {
-                Event::Message(block) => {
-                    return Ok(Some(IncomingMessage { transport, machine, block, is_complete: false }));
-                }
+            match self.0.next_event().await? {
+                Event::Message { from, to } => return Ok(Some(IncomingMessage::new(&mut self.0, from, to))),
+                Event::Headed => return IncomingMessage::headed(&mut self.0).await.map(Some),
                 Event::End => return Ok(None),
-                Event::Content(_) | Event::MessageEnd | Event::NeedInput => {}
+                Event::Withheld | Event::Content(_) | Event::MessageEnd => {}
             }
         }
     }
 
     /// Tells the server that all messages are safely kept; it deletes them. Needs [`Retrieval::next`] to have said `None`.
+    ///
+    /// By POP3 each message is deleted, and the session ended, which alone makes it so (RFC 1939 §6).
     pub async fn confirm(self) -> Result<(), Error> {
-        let is_empty = self.machine.count() == 0;
-        let confirmation = self.machine.confirm().ok_or(Error::Unread)?;
-        self.connection.finish(confirmation).await.map_err(|error| match error {
-            error if error.leaves_doubt() && !is_empty => Error::FlushInDoubt(error.into()),
-            error => error,
-        })
-    }
-}
-
-/// One message on its way from the server.
-#[derive(Debug)]
-pub struct IncomingMessage<'a> {
-    transport: &'a mut Transport,
-    machine: &'a mut Machine,
-    block: Block,
-    is_complete: bool,
-}
-
-impl IncomingMessage<'_> {
-    /// The address that it was sent from, or `<>`. Not made safe for a terminal.
-    pub fn from(&self) -> &str {
-        &self.block.from
-    }
-
-    /// The address that it was sent to. Not made safe for a terminal.
-    pub fn to(&self) -> &str {
-        &self.block.to
-    }
-
-    /// The next octets of the message, as its sender sent them and without the block; `None` at its end.
-    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
-        if self.is_complete {
-            return Ok(None);
-        }
-        match next_event(self.transport, self.machine).await? {
-            Event::Content(octets) => Ok(Some(octets)),
-            Event::MessageEnd | Event::Message(_) | Event::End | Event::NeedInput => {
-                self.is_complete = true;
-                Ok(None)
+        let is_empty = self.count() == 0;
+        match self.0 {
+            By::Xretrieve { connection, machine } => {
+                let confirmation = machine.confirm().ok_or(Error::Unread)?;
+                connection.finish(confirmation).await.map_err(|error| match error {
+                    error if error.leaves_doubt() && !is_empty => Error::FlushInDoubt(error.into()),
+                    error => error,
+                })
+            }
+            By::Pop3 { mailbox, machine, .. } => {
+                let confirmation = machine.confirm().ok_or(Error::Unread)?;
+                let confirmed = mailbox.transport.run(confirmation).await;
+                let confirmed = confirmed.and_then(|answer| answer.map_err(Error::Pop3Refused));
+                confirmed.map_err(|error| if is_empty { error } else { Error::FlushInDoubt(error.into()) })?;
+                mailbox.session = Session::Over;
+                mailbox.transport.close().await;
+                Ok(())
             }
         }
     }
 }
 
-/// What comes next, never [`Event::NeedInput`].
-async fn next_event(transport: &mut Transport, machine: &mut Machine) -> Result<Event, Error> {
-    loop {
-        match machine.next_event()? {
-            Event::NeedInput => transport.receive(machine.wire()).await?,
-            event => return Ok(event),
+impl By<'_> {
+    /// What comes next; what has to be received for that is.
+    async fn next_event(&mut self) -> Result<Event, Error> {
+        loop {
+            match self {
+                Self::Xretrieve { connection, machine } => match machine.next_event()? {
+                    smtp::client::Event::Message(block) => {
+                        return Ok(Event::Message { from: block.from, to: block.to });
+                    }
+                    smtp::client::Event::Content(octets) => return Ok(Event::Content(octets)),
+                    smtp::client::Event::MessageEnd => return Ok(Event::MessageEnd),
+                    smtp::client::Event::End => return Ok(Event::End),
+                    smtp::client::Event::NeedInput => connection.transport.receive(machine.wire()).await?,
+                },
+                Self::Pop3 { mailbox, machine, withheld } => match machine.next_event()? {
+                    pop3::client::Event::Message(_) => return Ok(Event::Headed),
+                    pop3::client::Event::Refused(..) => {
+                        *withheld += 1;
+                        return Ok(Event::Withheld);
+                    }
+                    pop3::client::Event::Content(octets) => return Ok(Event::Content(octets)),
+                    pop3::client::Event::MessageEnd => return Ok(Event::MessageEnd),
+                    pop3::client::Event::End => return Ok(Event::End),
+                    pop3::client::Event::NeedInput => mailbox.transport.receive(machine.wire()).await?,
+                },
+            }
+        }
+    }
+
+    /// Whose mail it is, where the mail itself does not say so.
+    fn user(&self) -> &str {
+        match self {
+            Self::Xretrieve { .. } => "",
+            Self::Pop3 { mailbox, .. } => &mailbox.user,
         }
     }
 }

@@ -6,15 +6,18 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use proto::sasl::Channel;
 use proto::smtp::client::{Advance, Content, Exchange, Wire};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use crate::Error;
+use crate::tls::Security;
+use crate::{Error, QUIT_TIMEOUT};
 
 /// The most octets that are read at once.
 pub(crate) const READ_OCTETS_MAX: usize = 16 * 1024;
@@ -45,6 +48,14 @@ impl Transport {
     pub(crate) fn new(stream: Box<dyn Stream>, timeout: Duration) -> Self {
         let buffer = vec![0; READ_OCTETS_MAX].into();
         Self { stream, timeout, is_deaf: false, is_unflushed: false, buffer }
+    }
+
+    /// Encrypts the stream from here on. It is of no use any more if that fails.
+    pub(crate) async fn encrypt(&mut self, security: &Security) -> Result<Channel, Error> {
+        let stream = mem::replace(&mut self.stream, Box::new(tokio::io::empty()));
+        let (stream, channel) = security.encrypt(stream).await?;
+        self.stream = stream;
+        Ok(channel)
     }
 
     /// Runs an exchange to its end.
@@ -79,6 +90,11 @@ impl Transport {
     /// Receives some octets of a retrieval.
     pub(crate) async fn receive(&mut self, wire: &mut Wire) -> Result<(), Error> {
         within(self.timeout, self.transfer(wire)).await.map(drop)
+    }
+
+    /// Ends the stream. Both ends have said goodbye, so nothing is lost if that fails.
+    pub(crate) async fn close(&mut self) {
+        tokio::time::timeout(QUIT_TIMEOUT, self.stream.shutdown()).await.ok();
     }
 
     /// How long the server may take for a reply.
@@ -161,6 +177,8 @@ fn broken(error: io::Error) -> Error {
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
             Error::Closed(None)
         }
+        // So does a server that ends an encrypted connection without saying so; both protocols say where a mail ends.
+        io::ErrorKind::UnexpectedEof => Error::Closed(None),
         _ => Error::Io(error),
     }
 }

@@ -7,16 +7,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use client::{Accounts, AccountsError, StoredAccount};
+use client::{Accounts, FileError, StoredAccount};
 
 const PASSWORD: &str = "vqk4-7t2m-p3xa-c9rd";
 
 fn account(address: &str) -> StoredAccount {
-    StoredAccount {
-        address: address.parse().unwrap(),
-        server: "mail.example".parse().unwrap(),
-        password: PASSWORD.into(),
-    }
+    StoredAccount::new(address.parse().unwrap(), "mail.example".parse().unwrap(), PASSWORD.into())
 }
 
 fn file_in(folder: &Path) -> PathBuf {
@@ -71,7 +67,7 @@ fn a_file_that_others_may_read_is_refused_with_the_cure() {
     for mode in [0o640, 0o604, 0o620, 0o601] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let error = Accounts::load(&path).unwrap_err();
-        assert!(matches!(error, AccountsError::Exposed { .. }), "{error}");
+        assert!(matches!(error, FileError::Exposed { .. }), "{error}");
         assert!(error.to_string().ends_with(&format!("run: chmod 600 '{}'", path.display())), "{error}");
         assert!(Accounts::update(&path, |accounts| accounts.add(account("9@m"))).is_err());
     }
@@ -98,7 +94,7 @@ fn mistakes_are_named_by_line_and_passwords_are_not() {
         ("default = 1\n".to_owned(), 1, "unknown field `default`"),
     ] {
         let error = Accounts::load(&written(folder.path(), &text)).unwrap_err();
-        assert!(matches!(error, AccountsError::Malformed { line: found, .. } if found == line), "{error}");
+        assert!(matches!(error, FileError::Malformed { line: found, .. } if found == line), "{error}");
         let shown = format!("{error} {error:?}");
         assert!(shown.contains(message), "{shown}");
         assert!(!shown.contains("vqk4") && !shown.contains("123456"), "{shown}");
@@ -108,8 +104,8 @@ fn mistakes_are_named_by_line_and_passwords_are_not() {
 #[test]
 fn a_file_too_long_to_be_one_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
-    let path = written(folder.path(), &"#".repeat(client::ACCOUNTS_OCTETS_MAX as usize + 1));
-    assert!(matches!(Accounts::load(&path), Err(AccountsError::TooLong { .. })));
+    let path = written(folder.path(), &"#".repeat(client::FILE_OCTETS_MAX as usize + 1));
+    assert!(matches!(Accounts::load(&path), Err(FileError::TooLong { .. })));
 }
 
 #[test]
@@ -119,7 +115,7 @@ fn a_change_that_makes_the_file_too_long_is_refused_and_changes_nothing() {
     let large = |n: usize| StoredAccount { password: "x".repeat(1 << 19), ..account(&format!("{n}@m")) };
     Accounts::update(&path, |accounts| accounts.add(large(1))).unwrap();
     let refused = Accounts::update(&path, |accounts| accounts.add(large(2)));
-    assert!(matches!(refused, Err(AccountsError::TooLong { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(FileError::TooLong { .. })), "{refused:?}");
     assert_eq!(Accounts::load(&path).unwrap().list(), [large(1)]);
 }
 

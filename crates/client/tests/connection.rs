@@ -2,56 +2,23 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::{ConnectOptions, Connection, Delivery, Envelope, Error, Line, Outcome, Peer, ReversePath, TlsMode};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use common::{PIPE_OCTETS, open, options, serve, server};
+use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-
-/// Octets that the pipe holds: little, so that both ends have to wait for each other.
-const PIPE_OCTETS: usize = 64;
 
 const HELLO: &str = "S: 220 ready\nC: EHLO [127.0.0.1]\nS: 250-m\nS: 250-PIPELINING\nS: 250-XREGISTER\nS: 250-XPASSWD\n\
                      S: 250-XRETRIEVE\nS: 250 AUTH PLAIN\n";
 
-/// A server that says (`S:`) and hears (`C:`) this, in this order, waits so many seconds (`W:`), and falls silent at the end, or
-/// drops the connection (`X:`). What came behind the script is returned.
-fn serve(script: String) -> (DuplexStream, JoinHandle<String>) {
-    let (near, far) = tokio::io::duplex(PIPE_OCTETS);
-    let server = tokio::spawn(async move {
-        let (reader, mut writer) = tokio::io::split(far);
-        let mut reader = BufReader::new(reader);
-        for line in script.lines() {
-            match line.split_at(3) {
-                ("S: ", text) => {
-                    // A client that has gone hears no more; what it did before is looked at below.
-                    if writer.write_all(format!("{text}\r\n").as_bytes()).await.is_err() {
-                        break;
-                    }
-                }
-                ("C: ", text) => {
-                    let mut heard = String::new();
-                    reader.read_line(&mut heard).await.unwrap();
-                    assert_eq!(heard, format!("{text}\r\n"));
-                }
-                ("X: ", _) => return String::new(),
-                ("W: ", seconds) => sleep(Duration::from_secs(seconds.parse().unwrap())).await,
-                _ => panic!("no line of a script: {line}"),
-            }
-        }
-        writer.shutdown().await.unwrap();
-        let mut rest = String::new();
-        reader.read_to_string(&mut rest).await.unwrap();
-        rest
-    });
-    (near, server)
-}
-
 async fn connect(script: &str) -> (Connection, JoinHandle<String>) {
     let (stream, server) = serve(format!("{HELLO}{script}"));
-    (Connection::open(stream, Peer::Local, ConnectOptions::default()).await.unwrap(), server)
+    (open(stream, Peer::Local, options()).await.unwrap(), server)
 }
 
 fn envelope(recipients: impl IntoIterator<Item = String>) -> Envelope {
@@ -87,9 +54,9 @@ async fn a_whole_session_and_its_dialogue() {
         };
         told.lock().unwrap().push_str(&format!("{who}: {text}\n"));
     };
-    let options = ConnectOptions { dialogue: Some(Box::new(dialogue)), ..ConnectOptions::default() };
+    let options = ConnectOptions { dialogue: Some(Box::new(dialogue)), ..options() };
 
-    let mut connection = Connection::open(stream, Peer::Local, options).await.unwrap();
+    let mut connection = open(stream, Peer::Local, options).await.unwrap();
     assert_eq!(connection.address(), None);
     assert_eq!(connection.register(None, None).await.unwrap().to_string(), "9@m");
     assert_eq!(connection.address().unwrap().to_string(), "9@m");
@@ -156,8 +123,8 @@ async fn what_cannot_be_said_is_not_said() {
 #[tokio::test]
 async fn tls_that_is_required_is_not_done_without() {
     let (stream, server) = serve(HELLO.to_owned());
-    let options = ConnectOptions { tls: TlsMode::Required, ..ConnectOptions::default() };
-    assert!(matches!(Connection::open(stream, Peer::Local, options).await, Err(Error::NoTls)));
+    let options = ConnectOptions { tls: TlsMode::Required, ..options() };
+    assert!(matches!(open(stream, Peer::Local, options).await, Err(Error::NoTls)));
     assert_eq!(server.await.unwrap(), "");
 }
 
@@ -234,7 +201,7 @@ async fn whether_mail_comes_again_is_in_doubt_without_a_reply_to_the_confirmatio
 #[tokio::test]
 async fn no_password_is_said_or_asked_for_where_others_can_overhear_it() {
     let (stream, server) = serve(format!("{HELLO}C: XREGISTER\nS: 250 9@m\nC: NOOP\nS: 250 OK\n"));
-    let mut connection = Connection::open(stream, Peer::Remote, ConnectOptions::default()).await.unwrap();
+    let mut connection = open(stream, Peer::Remote, options()).await.unwrap();
     assert!(matches!(connection.require_private(), Err(Error::NotPrivate)));
     assert!(matches!(connection.login("9@m", "vqk4-7t2m-p3xa-c9rd").await, Err(Error::NotPrivate)));
     connection.register(None, None).await.unwrap();
@@ -247,7 +214,7 @@ async fn no_password_is_said_or_asked_for_where_others_can_overhear_it() {
 #[tokio::test]
 async fn a_greeting_that_refuses_is_no_service() {
     let (stream, server) = serve("S: 554 go away\n".to_owned());
-    let opened = Connection::open(stream, Peer::Local, ConnectOptions::default()).await;
+    let opened = open(stream, Peer::Local, options()).await;
     assert!(matches!(opened, Err(Error::NoService(reply)) if reply.code() == 554));
     server.await.unwrap();
 }
@@ -337,7 +304,7 @@ async fn a_retrieval_that_breaks_off_confirms_nothing() {
 #[tokio::test(start_paused = true)]
 async fn silence_and_dribble_end_in_a_timeout() {
     let (silent, _far) = tokio::io::duplex(PIPE_OCTETS);
-    let opened = Connection::open(silent, Peer::Local, ConnectOptions::default()).await;
+    let opened = open(silent, Peer::Local, options()).await;
     assert!(matches!(opened, Err(Error::Timeout { after }) if after == client::CONNECT_TIMEOUT));
 
     let (mut connection, server) = connect("C: NOOP\nW: 600\n").await;
@@ -351,9 +318,9 @@ async fn silence_and_dribble_end_in_a_timeout() {
             sleep(Duration::from_secs(60)).await;
         }
     });
-    let options = ConnectOptions { connect_timeout: 2 * client::REPLY_TIMEOUT, ..ConnectOptions::default() };
+    let options = ConnectOptions { connect_timeout: 2 * client::REPLY_TIMEOUT, ..options() };
     let started = Instant::now();
-    assert!(matches!(Connection::open(dribbling, Peer::Local, options).await, Err(Error::Timeout { .. })));
+    assert!(matches!(open(dribbling, Peer::Local, options).await, Err(Error::Timeout { .. })));
     assert_eq!(started.elapsed(), client::REPLY_TIMEOUT);
 }
 
@@ -369,8 +336,8 @@ async fn waiting_for_mail_takes_longer_than_the_timeout() {
     let script = "S: 220 ready\nC: EHLO [127.0.0.1]\nS: 250-m\nS: 250 XRETRIEVE\n\
                   C: XRETRIEVE WAIT=30\nW: 35\nS: 250 0 messages\nC: NOOP\nS: 250 OK\n";
     let (near, server) = serve(script.to_owned());
-    let options = ConnectOptions { timeout: Duration::from_secs(10), ..ConnectOptions::default() };
-    let mut connection = Connection::open(near, Peer::Local, options).await.unwrap();
+    let options = ConnectOptions { timeout: Duration::from_secs(10), ..options() };
+    let mut connection = open(near, Peer::Local, options).await.unwrap();
     let mut retrieval = connection.retrieve(Some(Duration::from_secs(30))).await.unwrap();
     assert!(retrieval.next().await.unwrap().is_none());
     retrieval.confirm().await.unwrap();
@@ -383,7 +350,7 @@ async fn a_method_that_is_given_up_leaves_nothing_half_said() {
     let (near, mut far) = tokio::io::duplex(4096);
     far.write_all(b"220 ready\r\n250 m\r\n").await.unwrap();
     // The answer to EHLO has come before it was asked for: that is noticed too.
-    assert!(matches!(Connection::open(near, Peer::Local, ConnectOptions::default()).await, Err(Error::Protocol(_))));
+    assert!(matches!(open(near, Peer::Local, options()).await, Err(Error::Protocol(_))));
 
     let (mut connection, server) = connect("C: NOOP\n").await;
     {
@@ -399,7 +366,7 @@ async fn a_method_that_is_given_up_leaves_nothing_half_said() {
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named() {
     let server: client::ServerAddress = "127.0.0.1:1".parse().unwrap();
-    let error = Connection::connect(&server, ConnectOptions::default()).await.unwrap_err();
+    let error = Connection::connect(&server, options()).await.unwrap_err();
     assert!(error.to_string().starts_with("cannot connect to 127.0.0.1:1: "), "{error}");
 }
 
@@ -408,7 +375,7 @@ fn a_connection_can_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     let (near, _far) = tokio::io::duplex(PIPE_OCTETS);
     is_send(&async {
-        let mut connection = Connection::open(near, Peer::Local, ConnectOptions::default()).await?;
+        let mut connection = open(near, Peer::Local, options()).await?;
         let envelope = Envelope { reverse_path: ReversePath::Null, recipients: Vec::new() };
         connection.send(&envelope, &b""[..], 0, |_| {}).await?;
         let mut retrieval = connection.retrieve(None).await?;

@@ -4,16 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use client::{Accounts, ConnectOptions, Connection, Line, ServerAddress, StoredAccount, TlsMode};
+use client::{
+    Accounts, ConnectOptions, Connection, Fingerprint, Line, ServerAddress, StoredAccount, TlsMode, Trust,
+};
 
 use crate::exit::{Exit, Failure};
-use crate::output::{self, Results};
+use crate::output::{self, Results, note};
 
 /// Options of the commands that an account uses.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ClientOptions {
-    /// The server; without it, the account's own, or 127.0.0.1:2525
-    #[arg(long, value_name = "HOST:PORT", help_heading = HEADING)]
+    /// The server, as HOST:PORT or a URL such as smtps://mail.example; without it, the account's own, or 127.0.0.1:2525
+    #[arg(long, value_name = "SERVER", help_heading = HEADING)]
     pub(crate) server: Option<ServerAddress>,
 
     /// The account, by its address or the part before the @. Without it, `session` begins with none, and the others take
@@ -28,9 +30,17 @@ pub(crate) struct ClientOptions {
 /// Options of how to talk to the server and to the user.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct TalkOptions {
-    /// Whether the connection is encrypted; this version has no TLS, and passwords do not leave this computer
+    /// Whether the connection is encrypted. Without that, no password leaves this computer
     #[arg(long, value_enum, default_value_t, help_heading = HEADING)]
     tls: Tls,
+
+    /// Trust the authorities in this PEM file alone, or the server whose certificate it is; TLS is required then
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure", help_heading = HEADING)]
+    ca: Option<PathBuf>,
+
+    /// Trust whoever answers: anybody could be at the other end. For tests alone
+    #[arg(long, help_heading = HEADING)]
+    insecure: bool,
 
     /// Show the dialogue with the server on standard error, secrets masked
     #[arg(short, long, help_heading = HEADING)]
@@ -45,12 +55,12 @@ pub(crate) const HEADING: &str = "Client options";
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum Tls {
-    /// If it can be: not in this version
+    /// If the server offers it, and always with one that was ever seen with it
     #[default]
     Auto,
-    /// Always: fails in this version
+    /// Always; fails where the server does not offer it
     Required,
-    /// Never
+    /// Never; fails where the server is named as one with TLS
     Off,
 }
 
@@ -70,14 +80,32 @@ impl TalkOptions {
 
     /// Connects to `server`, and shows the dialogue in its own way if the user wants it.
     pub(crate) async fn connect_showing(&self, server: &ServerAddress, show: Dialogue) -> anyhow::Result<Connection> {
+        Ok(Connection::connect(server, self.connect_options(show)).await?)
+    }
+
+    /// How to connect, for a dialogue that is shown in this way if the user wants it.
+    pub(crate) fn connect_options(&self, show: Dialogue) -> ConnectOptions {
         let tls = match self.tls {
             Tls::Auto => TlsMode::Auto,
             Tls::Required => TlsMode::Required,
             Tls::Off => TlsMode::Off,
         };
+        let trust = match &self.ca {
+            Some(path) => Trust::Authority(path.clone()),
+            None if self.insecure => {
+                note("--insecure: no certificate is checked, so anybody could be at the other end");
+                Trust::Anybody
+            }
+            None => Trust::default(),
+        };
         let dialogue = self.verbose.then_some(show);
-        Ok(Connection::connect(server, ConnectOptions { tls, dialogue, ..ConnectOptions::default() }).await?)
+        ConnectOptions { tls, trust, first_use: Some(Box::new(tell_first_use)), dialogue, ..ConnectOptions::default() }
     }
+}
+
+/// The user may compare the fingerprint with what the server's owner says, and is told of no later connection.
+fn tell_first_use(server: &ServerAddress, shown: &Fingerprint) {
+    note(&format!("note: first time at {server}: trusting its certificate, SHA-256 {shown}"));
 }
 
 impl ClientOptions {
@@ -100,10 +128,19 @@ impl ClientOptions {
     pub(crate) fn account(&self) -> anyhow::Result<StoredAccount> {
         let accounts = Accounts::load(&accounts_path()?)?;
         let mut account = choose(&accounts, self.account.as_deref(), self.server.as_ref())?.clone();
-        if let Some(server) = &self.server {
-            account.server = server.clone();
+        if let Some(server) = self.server.as_ref().filter(|server| **server != account.server) {
+            // It is asked for mail too.
+            (account.server, account.pop3) = (server.clone(), None);
         }
         Ok(account)
+    }
+
+    /// The account that the command is about; without `--account`, the sender's if that is one of the user's.
+    pub(crate) fn account_of_sender(&self, sender: Option<&str>) -> anyhow::Result<StoredAccount> {
+        let accounts = Accounts::load(&accounts_path()?)?;
+        let is_held = |sender: &&str| accounts.called(sender).next().is_some();
+        let name = self.account.as_deref().or(sender.filter(is_held));
+        Self { account: name.map(str::to_owned), ..self.clone() }.account()
     }
 
     /// Connects to the account's server and logs in.
@@ -116,8 +153,8 @@ impl ClientOptions {
 
 /// Logs in on a connection that stands.
 pub(crate) async fn log_in(connection: &mut Connection, account: &StoredAccount) -> anyhow::Result<()> {
-    let StoredAccount { address, server, password } = account;
-    let logged_in = connection.login(&address.to_string(), password).await;
+    let StoredAccount { address, server, password, .. } = account;
+    let logged_in = connection.login(&account.user(), password).await;
     logged_in.with_context(|| format!("cannot log in to {server} as {address}"))
 }
 
@@ -177,7 +214,7 @@ mod tests {
         let path = folder.path().join("accounts.toml");
         let stored = [("9@m", "a.example:1"), ("bob@m", "a.example:2"), ("bob@m", "b.example:1")];
         for (address, server) in stored.map(|(address, server)| (address.parse().unwrap(), server.parse().unwrap())) {
-            let account = StoredAccount { address, server, password: "secret".into() };
+            let account = StoredAccount::new(address, server, "secret".into());
             Accounts::update(&path, |accounts| accounts.add(account)).unwrap();
         }
         Accounts::load(&path).unwrap()

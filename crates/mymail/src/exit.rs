@@ -1,9 +1,10 @@
 //! Exit codes, after `sysexits.h`: the one place that says which reply and which error earns which.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::process::ExitCode;
 
-use client::{AccountsError, Delivery, Error, Outcome, Reply};
+use client::{Delivery, Error, FileError, Outcome, Reply, ServerAddress};
 use proto::smtp::Enhanced;
 
 /// How a command ends.
@@ -65,8 +66,8 @@ impl Exit {
             failure.exit
         } else if let Some(error) = error.downcast_ref::<Error>() {
             Self::of_client_error(error)
-        } else if let Some(error) = error.downcast_ref::<AccountsError>() {
-            Self::of_accounts_error(error)
+        } else if let Some(error) = error.downcast_ref::<FileError>() {
+            Self::of_file_error(error)
         } else {
             Self::Unavailable
         }
@@ -74,26 +75,32 @@ impl Exit {
 
     fn of_client_error(error: &Error) -> Self {
         match error {
-            Error::Connect { .. } | Error::NoTls | Error::NotOffered(_) => Self::Unavailable,
+            Error::Connect { .. } | Error::Tls { .. } | Error::NotOffered(_) => Self::Unavailable,
             Error::NoService(reply) if !reply.is_transient() => Self::Unavailable,
             Error::NoService(_) | Error::SentInDoubt(_) | Error::FlushInDoubt(_) => Self::TempFail,
-            Error::NotPrivate => Self::NoPermission,
+            Error::NotPrivate
+            | Error::NoTls
+            | Error::Downgrade { .. }
+            | Error::CertificateChanged(_)
+            | Error::CertificateRefused { .. }
+            | Error::Unproved(_) => Self::NoPermission,
+            Error::KnownServers(error) => Self::of_file_error(error),
             Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Self::TempFail,
             Error::Refused(reply) => Self::of_refusal(reply),
             Error::Protocol(_) | Error::Unread => Self::Protocol,
-            Error::Body(_) | Error::BadInput(_) => Self::Data,
+            Error::Body(_) | Error::BadInput(_) | Error::Authority { .. } => Self::Data,
         }
     }
 
-    fn of_accounts_error(error: &AccountsError) -> Self {
+    fn of_file_error(error: &FileError) -> Self {
         match error {
-            AccountsError::Io { action: "read", .. } => Self::Config,
-            AccountsError::Io { .. } => Self::CantCreate,
-            AccountsError::Locked { .. } => Self::TempFail,
-            AccountsError::NoHome
-            | AccountsError::Exposed { .. }
-            | AccountsError::Malformed { .. }
-            | AccountsError::TooLong { .. } => Self::Config,
+            FileError::Io { action: "read", .. } => Self::Config,
+            FileError::Io { .. } => Self::CantCreate,
+            FileError::Locked { .. } => Self::TempFail,
+            FileError::NoHome
+            | FileError::Exposed { .. }
+            | FileError::Malformed { .. }
+            | FileError::TooLong { .. } => Self::Config,
         }
     }
 
@@ -123,25 +130,42 @@ impl Exit {
     }
 }
 
+/// Whether the same may go well at another time, and nothing was done yet: the server can't be reached, or has no time.
+pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<Error>() {
+        Some(Error::SentInDoubt(_) | Error::FlushInDoubt(_)) | None => false,
+        Some(Error::Connect { .. }) => true,
+        Some(error) => Exit::of_client_error(error) == Exit::TempFail,
+    }
+}
+
 /// What the user may do about an error, when its message doesn't say so itself.
-pub(crate) fn advice(error: &anyhow::Error) -> Option<&'static str> {
-    match error.downcast_ref::<Error>()? {
+pub(crate) fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
+    Some(match error.downcast_ref::<Error>()? {
         Error::Connect { .. } => {
-            Some("is a server running there? `mymail serve` starts one, `--server HOST:PORT` names another")
+            "is a server running there? `mymail serve` starts one, `--server HOST:PORT` names another".into()
         }
         Error::NotPrivate => {
-            Some("`mymail session` needs no password there: an address lives as long as its connection")
+            "`mymail session` needs no password there: an address lives as long as its connection".into()
         }
-        Error::NoTls => Some("`--tls auto` goes on without encryption"),
-        Error::NotOffered(_) => Some("is it a mymail server? `--server HOST:PORT` names another"),
-        Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Some("try again later"),
-        Error::Refused(reply) | Error::NoService(reply) if reply.is_transient() => Some("try again later"),
-        Error::Refused(reply) if is_refused_name(reply) => Some("choose another name"),
-        Error::Protocol(_) => Some("is it a mail server? `--verbose` shows the dialogue"),
+        Error::CertificateChanged(change) => accept_anew(&change.server),
+        Error::Downgrade { server, .. } => accept_anew(server),
+        Error::CertificateRefused { .. } => "`--ca FILE` names the authorities that alone are trusted".into(),
+        Error::Tls { .. } => "is that the right port? smtps:// and pop3s:// are for those where TLS comes first".into(),
+        Error::NotOffered(_) => "is it a mymail server? `--server HOST:PORT` names another".into(),
+        Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => "try again later".into(),
+        Error::Refused(reply) | Error::NoService(reply) if reply.is_transient() => "try again later".into(),
+        Error::Refused(reply) if is_refused_name(reply) => "choose another name".into(),
+        Error::Protocol(_) => "is it a mail server? `--verbose` shows the dialogue".into(),
         // Nothing to do: to send again could double the mail.
-        Error::SentInDoubt(_) | Error::FlushInDoubt(_) => None,
-        Error::Refused(_) | Error::NoService(_) | Error::Body(_) | Error::BadInput(_) | Error::Unread => None,
-    }
+        Error::SentInDoubt(_) | Error::FlushInDoubt(_) => return None,
+        Error::NoTls | Error::KnownServers(_) | Error::Authority { .. } | Error::Unproved(_) => return None,
+        Error::Refused(_) | Error::NoService(_) | Error::Body(_) | Error::BadInput(_) | Error::Unread => return None,
+    })
+}
+
+fn accept_anew(server: &ServerAddress) -> Cow<'static, str> {
+    format!("ask whoever runs the server; to accept what it shows now: mymail accounts --forget-server {server}").into()
 }
 
 /// Whether XREGISTER was refused because of the name: it is taken, or not allowed (docs/wire.md).
@@ -191,7 +215,7 @@ mod tests {
             (Error::Io(io_error()), Exit::TempFail),
             (Error::Closed(None), Exit::TempFail),
             (Error::NotOffered("XREGISTER"), Exit::Unavailable),
-            (Error::NoTls, Exit::Unavailable),
+            (Error::NoTls, Exit::NoPermission),
             (Error::NoService(reply(554, None)), Exit::Unavailable),
             (Error::NoService(reply(450, None)), Exit::TempFail),
             (Error::NotPrivate, Exit::NoPermission),
@@ -200,7 +224,7 @@ mod tests {
         ] {
             assert_eq!(Exit::of_error(&error.into()), exit);
         }
-        assert_eq!(Exit::of_error(&AccountsError::NoHome.into()), Exit::Config);
+        assert_eq!(Exit::of_error(&FileError::NoHome.into()), Exit::Config);
         let unwritable = anyhow::Error::new(io_error()).context(Failure::new(Exit::CantCreate, "can't write"));
         assert_eq!(Exit::of_error(&unwritable), Exit::CantCreate);
     }
@@ -228,7 +252,7 @@ mod tests {
 
     #[test]
     fn advice_fits_the_error() {
-        let advised = |error: Error| advice(&error.into()).unwrap_or_default();
+        let advised = |error: Error| advice(&error.into()).unwrap_or_default().into_owned();
         assert_eq!(advised(Error::SentInDoubt(Error::Closed(None).into())), "");
         assert_eq!(advised(Error::FlushInDoubt(Error::Closed(None).into())), "");
         assert!(advised(Error::Closed(None)).contains("again"));

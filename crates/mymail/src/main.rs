@@ -10,15 +10,19 @@ mod compose;
 mod destination;
 mod editor;
 mod exit;
+mod header;
 mod interrupt;
 mod lines;
 mod media_type;
 mod output;
+mod password;
 mod progress;
 mod recipients;
 mod terminal;
 mod throwaway;
 
+use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -53,13 +57,14 @@ enum Command {
     Demo(commands::demo::Args),
     Register(commands::register::Args),
     Send(commands::send::Args),
+    Sendmail(commands::sendmail::Args),
     Retrieve(commands::retrieve::Args),
     Session(commands::session::Args),
     Accounts(commands::accounts::Args),
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(arguments(env::args_os())) {
         Ok(cli) => cli,
         Err(error) => return explain(&error).into(),
     };
@@ -71,6 +76,15 @@ fn main() -> ExitCode {
         .into()
 }
 
+/// What was typed. Started under the name `sendmail`, the program is that subcommand.
+fn arguments(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = typed.into_iter().collect();
+    if arguments.first().is_some_and(|program| commands::sendmail::is_name_of(program)) {
+        arguments.splice(..1, ["mymail".into(), "sendmail".into()]);
+    }
+    arguments
+}
+
 fn run(command: Command) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
@@ -80,6 +94,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Demo(args) => commands::demo::run(args).await,
             Command::Register(args) => commands::register::run(args).await,
             Command::Send(args) => commands::send::run(args).await,
+            Command::Sendmail(args) => commands::sendmail::run(args).await,
             Command::Retrieve(args) => commands::retrieve::run(args).await,
             Command::Session(args) => commands::session::run(args).await,
             Command::Accounts(args) => commands::accounts::run(args).await,

@@ -95,7 +95,7 @@ pub(crate) fn report(error: &anyhow::Error) {
     let message = sentence(error);
     say(&format!("{BAD}mymail:{BAD:#} {}", harmless(&message)));
     if let Some(advice) = exit::advice(error) {
-        say(advice);
+        say(&harmless(&advice));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context;
-use server::config::Listen;
+use server::config::{Listen, Tls};
 use server::{Config, Server};
 use store::embedded::Embedded;
 use tempfile::TempDir;
@@ -19,8 +19,9 @@ pub(crate) struct Throwaway {
 pub(crate) async fn start_throwaway_server() -> anyhow::Result<(SocketAddr, Throwaway)> {
     let data = tempfile::tempdir().context("cannot make a folder for a throw-away server")?;
     let store = Embedded::open(data.path()).context("cannot open a throw-away store")?;
-    let listen = vec![Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];
-    let server = Server::bind(Config { listen, ..Config::default() }, store).await?;
+    let listen = Listen { tls: Tls::Off, ..Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))) };
+    let config = Config { listen: vec![listen], ..Config::default() };
+    let server = Server::bind(config, data.path(), store).await?;
     let address = server.addresses()?.first().context("no listener")?.1;
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(server.run(async {

@@ -4,7 +4,12 @@
 //! asked of whoever drives the machine. That makes every dialogue testable as text, and every transport possible.
 
 pub mod address;
+pub mod client;
+pub mod data;
+mod foreign;
+mod line;
 pub mod path;
+pub mod pop3;
 pub mod sasl;
 pub mod smtp;
 

@@ -7,11 +7,11 @@
 use memchr::memchr;
 use memchr::memmem;
 
-use crate::smtp::data::LineEnd;
+use crate::data::LineEnd;
 
 /// The one who splits.
 #[derive(Debug)]
-pub(super) struct LineReader {
+pub(crate) struct LineReader {
     line_end: Option<LineEnd>,
     /// Whether the rest of a bad line is still to be skipped.
     skipping: bool,
@@ -20,7 +20,7 @@ pub(super) struct LineReader {
 
 /// What stands at the front of the input.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// No whole line yet.
     Nothing,
     /// The rest of a bad line: octets to drop.
@@ -35,27 +35,27 @@ pub(super) enum Found {
 
 impl LineReader {
     /// For a session that is strict from the start, or one that its first command decides on.
-    pub(super) fn new(strict: bool) -> Self {
+    pub(crate) fn new(strict: bool) -> Self {
         Self { line_end: strict.then_some(LineEnd::Strict), skipping: false, at_first_line: true }
     }
 
     /// How lines end here; strictly, until it is decided.
-    pub(super) fn line_end(&self) -> LineEnd {
+    pub(crate) fn line_end(&self) -> LineEnd {
         self.line_end.unwrap_or(LineEnd::Strict)
     }
 
     /// Whether nothing has been found yet.
-    pub(super) fn is_at_first_line(&self) -> bool {
+    pub(crate) fn is_at_first_line(&self) -> bool {
         self.at_first_line
     }
 
     /// Whether a new line can be told to be whole, or bad.
-    pub(super) fn has_line(&self, input: &[u8], octets_max: usize) -> bool {
+    pub(crate) fn has_line(&self, input: &[u8], octets_max: usize) -> bool {
         !self.skipping && (input.len() >= octets_max || memchr(b'\n', input).is_some())
     }
 
     /// Looks at the front of `input`; the caller drops what was found before it calls again.
-    pub(super) fn find(&mut self, input: &[u8], octets_max: usize) -> Found {
+    pub(crate) fn find(&mut self, input: &[u8], octets_max: usize) -> Found {
         let found = if self.skipping { self.skip(input) } else { self.line(input, octets_max) };
         self.at_first_line &= found == Found::Nothing;
         found

@@ -15,10 +15,12 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use proto::sasl::plain::Credentials;
+use proto::sasl::{self, Bindings, Channel, Mechanism};
 use proto::smtp::Reply;
 use proto::smtp::client::{
     Advance, Ask, Begun, Content, Envelope, Event, Exchange, Failure, Message, Opening, Outcome, Retrieval, Session,
@@ -70,10 +72,12 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
             }
             ["password"] => script.ask(session.issue_password(), |password| password)?,
             ["unregister"] => script.ask(session.unregister(), |()| "done".into())?,
-            ["login", user, password] => {
-                let credentials = Credentials { user: user.into(), password: password.into() };
-                script.ask(session.login(&credentials), |()| "done".into())?
-            }
+            ["starttls"] => match starttls(script, session)? {
+                Some(session) => session,
+                None => return Ok(()),
+            },
+            ["login", user, password] => log_in(script, session, &Channel::Local, user, password)?,
+            ["login", user, password, "over", "tls"] => log_in(script, session, &encrypted(), user, password)?,
             ["noop"] => script.ask(session.noop(), |()| "done".into())?,
             ["quit"] => script.ask(session.quit(), |()| "done".into())?,
             ["send", from, "to"] => send(script, session, from, "")?,
@@ -84,6 +88,48 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
         };
     }
     Ok(())
+}
+
+/// `None` if there is no session under TLS.
+fn starttls(script: &mut Script, session: Session) -> Result<Option<Session>, Failure> {
+    let (session, answer) = script.run(session.starttls())?;
+    if let Err(refusal) = answer {
+        script.outcome(&format!("refused {refusal}"));
+        return Ok(Some(session));
+    }
+    script.outcome("encrypted");
+    let opening = Opening::after_tls(session, "client.example".parse().unwrap())?;
+    let opened = script.run(opening)?;
+    Ok(opened.map_err(|refusal| script.outcome(&format!("refused {refusal}"))).ok())
+}
+
+fn log_in(
+    script: &mut Script,
+    session: Session,
+    channel: &Channel,
+    user: &str,
+    password: &str,
+) -> Result<Session, Failure> {
+    let credentials = Credentials { user: user.into(), password: password.into() };
+    let offers = |it: Mechanism| session.extensions().has_mechanism(it.name());
+    match sasl::client::Exchange::begin(&credentials, channel, offers, NONCE) {
+        Some(exchange) => {
+            let (session, answer) = script.run(session.log_in(exchange))?;
+            script.outcome(&answer.map_or_else(|refusal| format!("refused {refusal}"), |()| "done".into()));
+            Ok(session)
+        }
+        None => {
+            script.outcome("no mechanism");
+            Ok(session)
+        }
+    }
+}
+
+/// The client's nonce in the example of RFC 7677 §3.
+const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
+
+fn encrypted() -> Channel {
+    Channel::Tls(Arc::new(Bindings { exporter: Some([1; 32]), server_end_point: Some(vec![2; 32]) }))
 }
 
 fn send(script: &mut Script, session: Session, from: &str, recipients: &str) -> Result<Session, Failure> {

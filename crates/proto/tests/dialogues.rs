@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use testkit::{Dialogue, World};
+use testkit::{Dialogue, Over, World};
 
 fn run_all(chunk_octets: usize) {
-    for dialogue in Dialogue::all_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues")) {
-        let chunk_octets = if dialogue.whole { usize::MAX } else { chunk_octets };
-        dialogue.run(&mut World::new(&dialogue, chunk_octets));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
+    for channel in [Over::Clear, Over::Tls] {
+        for dialogue in Dialogue::all_in(&folder, channel) {
+            let chunk_octets = if dialogue.whole { usize::MAX } else { chunk_octets };
+            dialogue.run(&mut World::new(&dialogue, chunk_octets));
+        }
     }
 }
 

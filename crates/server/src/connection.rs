@@ -1,16 +1,17 @@
 //! One connection from its greeting to its end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use proto::smtp::server::Session;
+use proto::{pop3, smtp};
 use store::Store;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::config::Listen;
-use crate::driver;
+use crate::config::{Config, Listen, Protocol, Tls};
+use crate::driver::{self, Surroundings, Transport};
 use crate::peers::Admission;
 use crate::policy::Client;
 use crate::shared::Shared;
@@ -19,28 +20,54 @@ use crate::shared::Shared;
 pub(crate) async fn serve<S: Store>(
     shared: Arc<Shared<S>>,
     listen: Listen,
-    mut stream: TcpStream,
+    stream: TcpStream,
     peer: SocketAddr,
     admission: Admission,
 ) {
     tracing::debug!("connected");
     let settings = shared.settings();
-    let session_config = Arc::new(settings.config.session(&listen));
-    let patience = settings.config.timeouts.data;
-    let mut stopping = shared.stopping.subscribe();
-    // Nobody overhears what stays on this machine.
-    let secure = peer.ip().to_canonical().is_loopback();
-    let mut session = Session::new(session_config, secure, Instant::now());
-    let mut client = Client::new(shared, settings, listen, peer);
-    let result = driver::run(&mut session, &mut client, &mut stream, &mut stopping, patience).await;
+    let around = Surroundings {
+        stopping: shared.stopping.subscribe(),
+        patience: settings.config.timeouts.data,
+        acceptor: settings.acceptor.clone(),
+    };
+    let mut client = Client::new(shared, settings.clone(), listen.clone(), peer);
+    let result = converse(&mut client, &settings.config, &listen, stream, around).await;
     // Before the peer sees the end: by then its account's fate is settled, and it may come again.
     client.leave().await;
     drop(admission);
-    match result {
+    let closed = match result {
+        Ok(mut transport) => transport.shutdown().await,
+        Err(error) => Err(error),
+    };
+    match closed {
         Ok(()) => tracing::debug!("closed"),
         Err(error) => tracing::debug!(%error, "lost"),
     }
-    if let Err(error) = stream.shutdown().await {
-        tracing::debug!(%error, "cannot close in order");
+}
+
+/// Speaks the listener's protocol to the peer, until either is at its end.
+async fn converse<S: Store>(
+    client: &mut Client<S>,
+    config: &Config,
+    listen: &Listen,
+    stream: TcpStream,
+    around: Surroundings,
+) -> io::Result<Transport> {
+    let (transport, channel) = match listen.tls {
+        Tls::Implicit => around.encrypt(Transport::Clear(stream)).await?,
+        Tls::Off | Tls::Starttls => (Transport::Clear(stream), client.clear_channel()),
+    };
+    match listen.protocol {
+        Protocol::Smtp => {
+            let config = Arc::new(config.session(listen));
+            let session = smtp::server::Session::new(config, channel, Instant::now());
+            driver::smtp::run(session, client, transport, around).await
+        }
+        Protocol::Pop3 => {
+            let config = Arc::new(config.pop3_session(listen));
+            let session = pop3::server::Session::new(config, channel, Instant::now());
+            driver::pop3::run(session, client, transport, around).await
+        }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) {
 async fn round<S: Store>(shared: &Shared<S>) {
     let settings = shared.settings();
     settings.registration_rate.forget_quiet_peers();
+    shared.failures.forget_old();
     let now = clock::now();
     // First those in use: a sweep must not find them idle.
     let touched = shared.store.touch(&shared.presence.in_use(), now).await;

@@ -9,6 +9,7 @@ pub mod config;
 mod connection;
 mod descriptors;
 mod driver;
+mod failures;
 mod housekeeping;
 mod listener;
 mod peers;
@@ -16,8 +17,9 @@ mod policy;
 mod presence;
 mod server;
 mod shared;
-mod waiting;
+mod tls;
 
 pub use config::{Config, ConfigError};
 pub use descriptors::raise_descriptor_limit;
 pub use server::{BindError, Handle, PartDied, Server};
+pub use tls::TlsError;

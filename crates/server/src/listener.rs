@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use proto::Domain;
+use proto::pop3::responses;
 use proto::smtp::replies;
 use store::Store;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
-use crate::config::Listen;
+use crate::config::{Listen, Protocol, Tls};
 use crate::connection;
 use crate::driver::stops;
 use crate::peers::Peer;
@@ -80,7 +81,7 @@ fn welcome<S: Store>(
     let admission = shared.connections.admit(Peer::from(peer.ip()), limits.connections, limits.connections_per_peer);
     let Some(admission) = admission else {
         span.in_scope(|| tracing::info!("refused: too many connections"));
-        return refuse(&stream, &settings.config.hostname);
+        return refuse(&stream, listen, &settings.config.hostname);
     };
     // Replies are small and each is waited for.
     if let Err(error) = stream.set_nodelay(true) {
@@ -90,9 +91,14 @@ fn welcome<S: Store>(
 }
 
 /// Says why, if that costs no waiting.
-fn refuse(stream: &TcpStream, hostname: &Domain) {
+fn refuse(stream: &TcpStream, listen: &Listen, hostname: &Domain) {
     let mut line = BytesMut::new();
-    replies::TOO_MANY_CONNECTIONS.of_host(hostname).write(false, &mut line);
+    match (listen.tls, listen.protocol) {
+        // It awaits no words before it has said hello, and a handshake is work.
+        (Tls::Implicit, _) => return,
+        (_, Protocol::Smtp) => replies::TOO_MANY_CONNECTIONS.of_host(hostname).write(false, &mut line),
+        (_, Protocol::Pop3) => responses::TOO_MANY_CONNECTIONS.write(&mut line),
+    }
     if let Err(error) = stream.try_write(&line) {
         tracing::debug!(%error, "cannot say why");
     }

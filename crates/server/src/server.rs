@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use store::{Store, StoreError};
@@ -10,9 +11,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, Tls};
 use crate::policy::keep_postmaster;
-use crate::shared::Shared;
+use crate::shared::{Settings, Shared};
+use crate::tls::{Acceptor, TlsError};
 use crate::{clock, housekeeping, listener};
 
 /// Why the server can't start.
@@ -26,6 +28,9 @@ pub enum BindError {
         /// Why not.
         source: io::Error,
     },
+    /// Certificate or key can't be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The store does not work.
     #[error("cannot prepare the store: {0}")]
     Store(#[from] StoreError),
@@ -39,17 +44,20 @@ pub struct PartDied(#[source] JoinError);
 /// A server whose listeners are bound.
 pub struct Server<S> {
     shared: Arc<Shared<S>>,
+    data: PathBuf,
     listeners: Vec<(Listen, TcpListener)>,
 }
 
 /// What can be told to a running server.
 pub struct Handle<S> {
     shared: Arc<Shared<S>>,
+    data: PathBuf,
 }
 
 impl<S: Store> Server<S> {
     /// Binds all listeners, and ends the accounts that a server before this one left without a way to log in.
-    pub async fn bind(config: Config, store: S) -> Result<Self, BindError> {
+    pub async fn bind(config: Config, data: &Path, store: S) -> Result<Self, BindError> {
+        let acceptor = acceptor(&config, data)?;
         let mut listeners = Vec::new();
         for listen in &config.listen {
             let listener = listener::bind(listen.address)
@@ -60,8 +68,9 @@ impl<S: Store> Server<S> {
         if ended > 0 {
             tracing::info!(accounts = ended, "ended: their connections are gone and they have no password");
         }
-        keep_postmaster(&store, &config.hostname).await?;
-        Ok(Self { shared: Arc::new(Shared::new(config, store)), listeners })
+        let decoy_secret = keep_postmaster(&store, &config.hostname).await?;
+        let shared = Shared::new(Settings::new(config, acceptor), store, decoy_secret);
+        Ok(Self { shared: Arc::new(shared), data: data.to_owned(), listeners })
     }
 
     /// The listeners in the order of the configuration, with the addresses really bound.
@@ -71,7 +80,7 @@ impl<S: Store> Server<S> {
 
     /// For telling it things while it runs.
     pub fn handle(&self) -> Handle<S> {
-        Handle { shared: self.shared.clone() }
+        Handle { shared: self.shared.clone(), data: self.data.clone() }
     }
 
     /// Serves until `shutdown` resolves. Then listeners close first, idle sessions are sent away, and those that are receiving a
@@ -97,13 +106,21 @@ impl<S: Store> Server<S> {
 }
 
 impl<S: Store> Handle<S> {
-    /// New connections find this configuration. Hostname, data folder and listeners stay as they are: `false` if the new ones
-    /// differ, so that only a new start makes all of it true.
-    pub fn reload(&self, config: Config) -> bool {
+    /// New connections find this configuration, with certificate and key as they are now. Hostname, data folder and listeners stay
+    /// as they are: `false` if the new ones differ, so that only a new start makes all of it true. After an error all is as it was.
+    pub fn reload(&self, config: Config) -> Result<bool, TlsError> {
         let settings = self.shared.settings();
         let Config { hostname, data, listen, .. } = settings.config.clone();
         let same = hostname == config.hostname && data == config.data && listen == config.listen;
-        self.shared.reload(Config { hostname, data, listen, ..config });
-        same
+        let config = Config { hostname, data, listen, ..config };
+        let acceptor = acceptor(&config, &self.data)?;
+        self.shared.reload(Settings::new(config, acceptor));
+        Ok(same)
     }
+}
+
+/// What encrypts connections, if a listener wants that.
+fn acceptor(config: &Config, data: &Path) -> Result<Option<Acceptor>, TlsError> {
+    let is_wanted = config.listen.iter().any(|listen| listen.tls != Tls::Off);
+    is_wanted.then(|| Acceptor::new(config, data)).transpose()
 }

@@ -6,12 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use proto::sasl::scram::{self, Verifier};
+use proto::sasl::scram::Verifier;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::Config;
+use crate::failures::Failures;
 use crate::peers::{Connections, RegistrationRate};
 use crate::presence::Presence;
+use crate::tls::Acceptor;
 
 /// The server behind its listeners.
 pub(crate) struct Shared<S> {
@@ -22,28 +24,29 @@ pub(crate) struct Shared<S> {
     pub(crate) stopping: watch::Sender<bool>,
     /// How many keys may be derived at once.
     pub(crate) derivations: Semaphore,
-    /// Compared with where there is no account, so that a login costs the same.
-    pub(crate) decoy: Verifier,
+    pub(crate) failures: Failures,
+    decoy_secret: [u8; 32],
     settings: RwLock<Arc<Settings>>,
     next_trace_id: AtomicU64,
 }
 
 /// What a new connection finds configured; a running one keeps what it found.
-#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) registration_rate: RegistrationRate,
+    /// What encrypts connections; `None` if no listener wants it.
+    pub(crate) acceptor: Option<Acceptor>,
 }
 
 impl Settings {
-    fn new(config: Config) -> Arc<Self> {
+    pub(crate) fn new(config: Config, acceptor: Option<Acceptor>) -> Arc<Self> {
         let registration_rate = RegistrationRate::per_hour(config.registration.per_peer_per_hour);
-        Arc::new(Self { config, registration_rate })
+        Arc::new(Self { config, registration_rate, acceptor })
     }
 }
 
 impl<S> Shared<S> {
-    pub(crate) fn new(config: Config, store: S) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, store: S, decoy_secret: [u8; 32]) -> Self {
         // From the time of day, so that no two runs of the server name a message alike.
         let microseconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         Self {
@@ -52,10 +55,16 @@ impl<S> Shared<S> {
             presence: Arc::default(),
             stopping: watch::Sender::new(false),
             derivations: Semaphore::new(thread::available_parallelism().map_or(1, NonZeroUsize::get)),
-            decoy: Verifier::derive("", &[0; scram::SALT_OCTETS], scram::ITERATIONS),
-            settings: RwLock::new(Settings::new(config)),
+            failures: Failures::default(),
+            decoy_secret,
+            settings: RwLock::new(settings),
             next_trace_id: AtomicU64::new(u64::try_from(microseconds).unwrap_or_default()),
         }
+    }
+
+    /// What is compared with where there is no account, so that a login looks and costs the same.
+    pub(crate) fn decoy(&self, user: &str) -> Verifier {
+        Verifier::decoy(&self.decoy_secret, user)
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {
@@ -63,8 +72,8 @@ impl<S> Shared<S> {
     }
 
     /// New connections find this configured.
-    pub(crate) fn reload(&self, config: Config) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Settings::new(config);
+    pub(crate) fn reload(&self, settings: Arc<Settings>) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
     /// A name for a message, in its trace line and in the log.

@@ -1,16 +1,18 @@
 //! A message whose bytes are gone from the disk, all or some, keeps nobody from the mail behind it.
-#![allow(clippy::unwrap_used, reason = "a test that can't go on must fail")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
+
+mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
-use server::config::Listen;
-use server::{Config, Server};
-use store::embedded::Embedded;
+use server::Config;
+use server::config::{Listen, Tls};
+
+use common::{Connection, Running, listen};
 
 /// Says something and gives the lines of the answer, to the one that ends with `last`.
-fn exchange(connection: &mut BufReader<TcpStream>, said: &str, last: &str) -> Vec<String> {
+fn exchange(connection: &mut BufReader<Connection>, said: &str, last: &str) -> Vec<String> {
     connection.get_mut().write_all(said.as_bytes()).unwrap();
     let mut lines = Vec::new();
     while lines.last().is_none_or(|line: &String| !line.ends_with(last)) {
@@ -23,24 +25,15 @@ fn exchange(connection: &mut BufReader<TcpStream>, said: &str, last: &str) -> Ve
 
 #[test]
 fn what_can_be_read_is_handed_over_and_what_cannot_is_kept() {
-    let data = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let address = runtime.block_on(async {
-        let listen = vec![Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))];
-        let server =
-            Server::bind(Config { listen, ..Config::default() }, Embedded::open(data.path()).unwrap()).await.unwrap();
-        let address = server.addresses().unwrap()[0].1;
-        tokio::spawn(server.run(std::future::pending()));
-        address
-    });
-    let mut alice = BufReader::new(TcpStream::connect(address).unwrap());
+    let server = Running::start(Config { listen: vec![listen(Listen::smtp, Tls::Off)], ..Config::default() });
+    let mut alice = BufReader::new(server.connect(0));
     exchange(&mut alice, "HELO here\r\nXREGISTER alice\r\n", "250 alice@mymailserver");
     let transaction = "MAIL FROM:<alice@mymailserver>\r\nRCPT TO:<alice@mymailserver>\r\nDATA\r\n";
     for text in ["x".repeat(100_000), "x".repeat(100_000), "small".to_owned()] {
         exchange(&mut alice, transaction, "<CRLF>.<CRLF>");
         assert_eq!(exchange(&mut alice, &format!("{text}\r\n.\r\n"), "OK"), ["250 OK"]);
     }
-    let mut bodies = fs::read_dir(data.path().join("bodies")).unwrap();
+    let mut bodies = fs::read_dir(server.data.path().join("bodies")).unwrap();
     fs::remove_file(bodies.next().unwrap().unwrap().path()).unwrap();
     fs::write(bodies.next().unwrap().unwrap().path(), "cut short").unwrap();
 

@@ -1,44 +1,74 @@
-//! The dialogues of `crates/proto/tests/dialogues/`, spoken over TCP to a real server with a real store.
+//! The dialogues of `crates/proto/tests/dialogues/` and `pop3_dialogues/`, spoken to a real server with a real store: over TCP, and
+//! over TLS.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
+
+mod common;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
-use server::config::Listen;
-use server::{Config, Server};
-use store::embedded::Embedded;
-use testkit::{Dialogue, Wire};
+use proto::sasl::scram::{ITERATIONS, SALT_OCTETS, Verifier};
+use server::Config;
+use server::config::{Listen, Tls};
+use testkit::{Dialogue, Over, Wire};
 
-/// A reply that has not come by then never will.
-const PATIENCE: Duration = Duration::from_secs(30);
+use common::{Connection, Running, listen};
 
+/// Where the listeners stand in the configuration.
+const SMTP: usize = 0;
+const POP3: usize = 1;
+
+/// The connections of one dialogue.
 struct Tcp {
-    server: SocketAddr,
-    connections: HashMap<String, BufReader<TcpStream>>,
+    server: Running,
+    listener: usize,
+    over: Over,
+    connections: HashMap<String, BufReader<Connection>>,
 }
 
 impl Tcp {
-    fn connection(&mut self, client: &str) -> &mut BufReader<TcpStream> {
+    fn connection(&mut self, client: &str) -> &mut BufReader<Connection> {
         self.connections.entry(client.to_owned()).or_insert_with(|| {
-            let stream = TcpStream::connect(self.server).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            BufReader::new(stream)
+            let connection = self.server.connect(self.listener);
+            BufReader::new(match self.over {
+                Over::Clear => connection,
+                Over::Tls => self.server.encrypt(connection),
+            })
         })
     }
 }
 
 impl Wire for Tcp {
     fn send(&mut self, client: &str, octets: &[u8]) {
-        self.connection(client).get_mut().write_all(octets).unwrap();
+        let connection = self.connection(client).get_mut();
+        connection.write_all(octets).unwrap();
+        connection.flush().unwrap();
     }
 
     fn receive(&mut self, client: &str) -> Option<String> {
         let mut line = String::new();
         self.connection(client).read_line(&mut line).unwrap();
         Some(line.strip_suffix("\r\n")?.to_owned())
+    }
+
+    fn start_tls(&mut self, client: &str) {
+        let connection = self.connections.remove(client).unwrap();
+        assert!(connection.buffer().is_empty(), "said in clear text what should be encrypted");
+        let encrypted = self.server.encrypt(connection.into_inner());
+        self.connections.insert(client.to_owned(), BufReader::new(encrypted));
+    }
+
+    fn password(&mut self, user: &str, password: &str) {
+        let verifier = Verifier::derive(password, &[1; SALT_OCTETS], ITERATIONS);
+        self.converse(&[&format!("XREGISTER {user}"), &format!("XPASSWD VERIFIER={verifier}")]);
+    }
+
+    fn mail(&mut self, user: &str, text: &[u8]) {
+        let text = str::from_utf8(text).unwrap().trim_end_matches("\r\n").replace("\r\n.", "\r\n..");
+        let recipient = format!("RCPT TO:<{user}@mymailserver>");
+        self.converse(&["XREGISTER", "MAIL FROM:<{}>", &recipient, "DATA", &format!("{text}\r\n.")]);
     }
 
     fn wait(&mut self, _: Duration) {
@@ -53,7 +83,7 @@ impl Wire for Tcp {
         let mut rest = String::new();
         for connection in self.connections.values_mut() {
             // An end that the server has closed already may refuse this.
-            if connection.get_mut().shutdown(Shutdown::Write).is_ok() {
+            if connection.get_mut().finish() {
                 connection.read_to_string(&mut rest).unwrap();
             }
         }
@@ -61,12 +91,31 @@ impl Wire for Tcp {
     }
 }
 
-fn config(dialogue: &Dialogue) -> Config {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut config = Config {
-        listen: vec![Listen { from_outside: dialogue.from_outside, ..Listen::smtp(listen) }],
-        ..Config::default()
-    };
+impl Tcp {
+    /// A session of SMTP in which nothing is refused; `{}` stands for the address that it has got.
+    fn converse(&self, commands: &[&str]) {
+        let mut connection = BufReader::new(self.server.connect(SMTP));
+        if self.over == Over::Tls {
+            connection = BufReader::new(self.server.encrypt(connection.into_inner()));
+        }
+        let mut address = String::new();
+        for command in ["", "HELO"].iter().chain(commands) {
+            if !command.is_empty() {
+                write!(connection.get_mut(), "{}\r\n", command.replace("{}", &address)).unwrap();
+            }
+            let mut reply = String::new();
+            connection.read_line(&mut reply).unwrap();
+            assert!(reply.starts_with(['2', '3']), "{command}: {reply}");
+            if command.starts_with("XREGISTER") {
+                address = reply["250 ".len()..].trim_end().to_owned();
+            }
+        }
+    }
+}
+
+fn config(dialogue: &Dialogue, tls: Tls) -> Config {
+    let smtp = Listen { from_outside: dialogue.from_outside, ..listen(Listen::smtp, tls) };
+    let mut config = Config { listen: vec![smtp, listen(Listen::pop3, tls)], ..Config::default() };
     for (name, value) in &dialogue.limits {
         let limits = &mut config.limits;
         match name.as_str() {
@@ -80,23 +129,34 @@ fn config(dialogue: &Dialogue) -> Config {
     config
 }
 
-#[test]
-fn all_of_them_over_tcp() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/tests/dialogues");
+fn all_of(folder: &str, listener: usize, over: Over, tls: Tls) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/tests").join(folder);
     // A peer on this machine can't be overheard, so `remote` ones have no place here; nor have those that reach into time.
     let here = |dialogue: &Dialogue| dialogue.runs_in_real_time() && !dialogue.remote;
-    let dialogues: Vec<Dialogue> = Dialogue::all_in(&folder).into_iter().filter(here).collect();
+    let dialogues: Vec<Dialogue> = Dialogue::all_in(&folder, over).into_iter().filter(here).collect();
     assert!(dialogues.len() > 10, "only {} dialogues", dialogues.len());
     for dialogue in dialogues {
-        let data = tempfile::tempdir().unwrap();
-        let server = runtime.block_on(async {
-            let store = Embedded::open(data.path()).unwrap();
-            let server = Server::bind(config(&dialogue), store).await.unwrap();
-            let address = server.addresses().unwrap()[0].1;
-            tokio::spawn(server.run(std::future::pending()));
-            address
-        });
-        dialogue.run(&mut Tcp { server, connections: HashMap::new() });
+        let server = Running::start(config(&dialogue, tls));
+        dialogue.run(&mut Tcp { server, listener, over, connections: HashMap::new() });
     }
+}
+
+#[test]
+fn smtp_over_tcp() {
+    all_of("dialogues", SMTP, Over::Clear, Tls::Starttls);
+}
+
+#[test]
+fn smtp_over_tls() {
+    all_of("dialogues", SMTP, Over::Tls, Tls::Implicit);
+}
+
+#[test]
+fn pop3_over_tcp() {
+    all_of("pop3_dialogues", POP3, Over::Clear, Tls::Starttls);
+}
+
+#[test]
+fn pop3_over_tls() {
+    all_of("pop3_dialogues", POP3, Over::Tls, Tls::Implicit);
 }

@@ -13,7 +13,12 @@
 //! as one group. `typed` ends the lines with LF instead of CRLF, `whole` says that a group must arrive at once, `unhurried` that
 //! the server lets the client speak first. `C|` sends a line without its end, and `\r`, `\n`, `\0`, `\xNN`, `{x*100}`
 //! (repetition) are understood in what a client sends. In what the server says `{name}` stands for any word, and later for the
-//! same word. `S: <closed>` expects the end, `wait: SECONDS` lets time go by, `stop` stops the server.
+//! same word. `S: <closed>` expects the end, `C: <tls>` begins TLS, `wait: SECONDS` lets time go by, `stop` stops the server.
+//! A line behind `clear:` or `tls:` counts only where the dialogue begins in clear text, or under TLS. `in_memory` says that the
+//! server's part can't be foretold elsewhere.
+//!
+//! Where there are mailboxes before anybody connects, `password alice: secret` makes one that this password opens, `mail alice:
+//! Subject: hi\r\n\r\nHello\r\n` lets a message arrive there, and `damage alice: 1` makes its first message unreadable.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -32,10 +37,24 @@ pub struct Dialogue {
     pub unhurried: bool,
     /// Whether the peer can be overheard.
     pub remote: bool,
+    /// Whether a real server would say something else every time.
+    pub in_memory: bool,
+    /// What it begins over.
+    pub channel: Over,
     /// Limits that differ from the default.
     pub limits: HashMap<String, u64>,
     /// What happens, in order.
     pub events: Vec<Event>,
+}
+
+/// What a dialogue begins over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Over {
+    /// Clear text.
+    #[default]
+    Clear,
+    /// TLS.
+    Tls,
 }
 
 /// One thing that happens.
@@ -47,10 +66,18 @@ pub enum Event {
     Server(String, String),
     /// The server closes this client's connection.
     Closed(String),
+    /// This client and the server begin TLS.
+    StartTls(String),
     /// Time goes by.
     Wait(Duration),
     /// The server is told to stop.
     Stop,
+    /// This user has this password.
+    Password(String, String),
+    /// For this user this message arrives.
+    Mail(String, Vec<u8>),
+    /// This user's message of this number can't be read any more.
+    Damage(String, usize),
 }
 
 /// Where a dialogue runs: connections that are made when a client's name is first used.
@@ -59,36 +86,55 @@ pub trait Wire {
     fn send(&mut self, client: &str, octets: &[u8]);
     /// The next line from the server, without its CRLF; `None` if it has closed the connection. Panics when none comes.
     fn receive(&mut self, client: &str) -> Option<String>;
+    /// Encrypts this client's connection.
+    fn start_tls(&mut self, client: &str);
     /// Lets time go by.
     fn wait(&mut self, time: Duration);
     /// Tells the server to stop.
     fn stop(&mut self);
+    /// Makes a mailbox that this password opens.
+    fn password(&mut self, user: &str, password: &str) {
+        panic!("no mailbox for {user} can be made here, with {} characters for a password", password.len());
+    }
+    /// Lets a message arrive.
+    fn mail(&mut self, user: &str, text: &[u8]) {
+        panic!("{} octets can't be delivered to {user} here", text.len());
+    }
+    /// Makes a message unreadable.
+    fn damage(&mut self, user: &str, number: usize) {
+        panic!("message {number} of {user} can't be damaged here");
+    }
     /// The clients say no more: what the server has said to any of them that was not received.
     fn rest(&mut self) -> String;
 }
 
 impl Dialogue {
-    /// All dialogues of a folder, at least one.
-    pub fn all_in(folder: &Path) -> Vec<Self> {
+    /// All dialogues of a folder, at least one, as they go over this channel.
+    pub fn all_in(folder: &Path, channel: Over) -> Vec<Self> {
         let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
         paths.sort();
         assert!(!paths.is_empty(), "{}: no dialogues", folder.display());
-        paths.iter().map(|path| Self::read(path)).collect()
+        let dialogues = paths.iter().map(|path| Self::read(path, channel));
+        // Under TLS nobody overhears, and TLS does not begin again.
+        let fits = |dialogue: &Self| channel == Over::Clear || !(dialogue.remote || dialogue.starts_tls());
+        dialogues.filter(fits).collect()
     }
 
     /// Reads one file.
-    pub fn read(path: &Path) -> Self {
+    pub fn read(path: &Path, channel: Over) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut dialogue = Self { path: path.to_owned(), ..Self::default() };
+        let mut dialogue = Self { path: path.to_owned(), channel, ..Self::default() };
         let mut line_end = "\r\n";
         for (number, line) in text.lines().enumerate() {
+            let Some(line) = line_over(channel, line) else { continue };
             match line {
                 "" => {}
                 "from_outside" => dialogue.from_outside = true,
                 "whole" => dialogue.whole = true,
                 "unhurried" => dialogue.unhurried = true,
                 "remote" => dialogue.remote = true,
+                "in_memory" => dialogue.in_memory = true,
                 "typed" => line_end = "\n",
                 "stop" => dialogue.events.push(Event::Stop),
                 _ if line.starts_with('#') => {}
@@ -110,6 +156,10 @@ impl Dialogue {
             self.events.push(Event::Wait(Duration::from_secs(seconds.parse().ok()?)));
             return Some(());
         }
+        if let Some(event) = mailbox_event(line) {
+            self.events.push(event?);
+            return Some(());
+        }
         let (client, said) = match line.split_once(' ')? {
             ("S:" | "C:" | "C|", _) => ("", line),
             (client, said) => (client, said),
@@ -120,6 +170,7 @@ impl Dialogue {
         match (who, text) {
             ("S:", "<closed>") => self.events.push(Event::Closed(client)),
             ("S:", text) => self.events.push(Event::Server(client, text.to_owned())),
+            ("C:", "<tls>") => self.events.push(Event::StartTls(client)),
             ("C:", text) => self.say(client, &(unescape(text) + line_end)),
             ("C|", text) => self.say(client, &unescape(text)),
             _ => return None,
@@ -137,7 +188,11 @@ impl Dialogue {
 
     /// Whether it can run where time goes by at its own pace and stopping ends the server.
     pub fn runs_in_real_time(&self) -> bool {
-        !self.unhurried && !self.events.iter().any(|event| matches!(event, Event::Wait(_) | Event::Stop))
+        !self.unhurried && !self.in_memory && !self.events.iter().any(|event| matches!(event, Event::Wait(_) | Event::Stop))
+    }
+
+    fn starts_tls(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::StartTls(_)))
     }
 
     /// Runs it; panics at the first line that differs, with what was said so far.
@@ -161,12 +216,38 @@ impl Dialogue {
                     let line = wire.receive(client);
                     assert_eq!(line, None, "{}\n{said}{client} should be closed", self.path.display());
                 }
+                Event::StartTls(client) => wire.start_tls(client),
                 Event::Wait(time) => wire.wait(*time),
                 Event::Stop => wire.stop(),
+                Event::Password(user, password) => wire.password(user, password),
+                Event::Mail(user, text) => wire.mail(user, text),
+                Event::Damage(user, number) => wire.damage(user, *number),
             }
         }
         assert_eq!(wire.rest(), "", "{}\n{said}and nothing more", self.path.display());
     }
+}
+
+/// The line, if it counts over this channel.
+fn line_over(channel: Over, line: &str) -> Option<&str> {
+    match (line.strip_prefix("clear: "), line.strip_prefix("tls: ")) {
+        (Some(line), _) => (channel == Over::Clear).then_some(line),
+        (_, Some(line)) => (channel == Over::Tls).then_some(line),
+        (None, None) => Some(line),
+    }
+}
+
+/// What happens to a mailbox, if the line is about that; `Some(None)`: in words that make no sense.
+fn mailbox_event(line: &str) -> Option<Option<Event>> {
+    let (verb, rest) = line.split_once(' ').filter(|(verb, _)| matches!(*verb, "password" | "mail" | "damage"))?;
+    Some(rest.split_once(": ").and_then(|(user, value)| {
+        let user = user.to_owned();
+        Some(match verb {
+            "password" => Event::Password(user, unescape(value)),
+            "mail" => Event::Mail(user, unescape_octets(&unescape(value))),
+            _ => Event::Damage(user, value.parse().ok()?),
+        })
+    }))
 }
 
 /// Fills words in that the server has said.

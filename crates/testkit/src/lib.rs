@@ -5,7 +5,9 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
 mod dialogue;
+mod pop3_world;
 mod world;
 
-pub use dialogue::{Dialogue, Event, Wire};
+pub use dialogue::{Dialogue, Event, Over, Wire};
+pub use pop3_world::Pop3World;
 pub use world::World;

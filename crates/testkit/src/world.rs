@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proto::sasl::scram::{self, Verifier};
+use proto::sasl::server::{Attempt, Secret};
+use proto::sasl::{Bindings, Channel};
 use proto::smtp::server::{Block, Config, Issued, Limits, Session, Step, Timeouts};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, ForwardPath, ReversePath};
 
-use crate::{Dialogue, Wire};
+use crate::{Dialogue, Over, Wire};
 
 /// Sessions in memory.
 pub struct World {
     config: Arc<Config>,
-    secure: bool,
+    channel: Channel,
     /// How many octets a session gets at once.
     chunk_octets: usize,
     now: Instant,
@@ -67,10 +69,20 @@ impl World {
             data_octets_per_second_min: limit("min_rate", defaults.data_octets_per_second_min),
         };
         let config =
-            Config { hostname: hostname(), from_outside: dialogue.from_outside, limits, timeouts: Timeouts::default() };
+            Config {
+            hostname: hostname(),
+            from_outside: dialogue.from_outside,
+            starttls: true,
+            limits,
+            timeouts: Timeouts::default(),
+        };
         Self {
             config: Arc::new(config),
-            secure: !dialogue.remote,
+            channel: match dialogue.channel {
+                Over::Tls => encrypted(),
+                Over::Clear if dialogue.remote => Channel::Clear,
+                Over::Clear => Channel::Local,
+            },
             chunk_octets,
             now: Instant::now(),
             stopping: false,
@@ -87,7 +99,7 @@ impl World {
 
     fn client(&mut self, name: &str) -> &mut Client {
         self.clients.entry(name.to_owned()).or_insert_with(|| Client {
-            session: Session::new(self.config.clone(), self.secure, self.now),
+            session: Session::new(self.config.clone(), self.channel.clone(), self.now),
             identity: None,
             pending: VecDeque::new(),
             heard: VecDeque::new(),
@@ -139,6 +151,11 @@ impl Wire for World {
         }
     }
 
+    fn start_tls(&mut self, client: &str) {
+        // Nothing is encrypted in memory: the session has been told that it is.
+        self.run(client);
+    }
+
     fn stop(&mut self) {
         self.stopping = true;
     }
@@ -165,6 +182,10 @@ impl Client {
                 Step::NeedInput => return,
                 Step::Send(octets) => self.heard.extend(octets),
                 Step::Close => self.closed = true,
+                Step::StartTls(tls) => {
+                    self.identity = None;
+                    tls.done(encrypted(), now);
+                }
                 Step::Register(ask) => {
                     let verdict = world.register(ask.question.name.as_ref().map(|name| name.as_str()));
                     self.identity = verdict.as_ref().ok().cloned();
@@ -182,16 +203,14 @@ impl Client {
                     world.boxes.remove(&key(self.identity.take().as_ref()));
                     ask.answer(Ok(()));
                 }
+                Step::LookUp(ask) => {
+                    let verifier = world.verifier(ask.question.user()).cloned().unwrap_or_else(nobody);
+                    ask.answer(Ok(Secret { verifier, nonce: NONCE.to_owned() }));
+                }
                 Step::Authenticate(ask) => {
-                    let credentials = &ask.question.credentials;
-                    let user = format!("{}@{}", credentials.user.split('@').next().unwrap_or_default(), hostname());
-                    let user: Option<Address> = user.parse().ok();
-                    let verifier = world.verifiers.get(&key(user.as_ref()));
-                    let right = verifier.is_some_and(|verifier| verifier.accepts(&credentials.password));
-                    if right {
-                        self.identity = user;
-                    }
-                    ask.answer(if right { Ok(()) } else { Err(replies::BAD_CREDENTIALS) });
+                    let verdict = world.log_in(&ask.question.attempt);
+                    self.identity = verdict.as_ref().ok().cloned();
+                    ask.answer(verdict.map(drop));
                 }
                 Step::Mail(ask) => {
                     let from = ask.question.reverse_path.address();
@@ -246,7 +265,35 @@ impl Client {
     }
 }
 
+/// The server's part of the nonce in the example of RFC 7677 §3.
+pub(crate) const NONCE: &str = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+
+/// The same TLS connection every time.
+pub(crate) fn encrypted() -> Channel {
+    let bindings = Bindings { exporter: Some([1; 32]), server_end_point: Some(vec![2; 32]) };
+    Channel::Tls(Arc::new(bindings))
+}
+
+/// What is kept of the password of somebody who does not exist.
+pub(crate) fn nobody() -> Verifier {
+    Verifier::derive("", &[0; scram::SALT_OCTETS], scram::ITERATIONS)
+}
+
 impl Mailboxes {
+    fn verifier(&self, user: &str) -> Option<&Verifier> {
+        self.verifiers.get(&key(full_address(user).as_ref()))
+    }
+
+    fn log_in(&self, attempt: &Attempt) -> Result<Address, Reply> {
+        let is_right = match attempt {
+            Attempt::Password(credentials) => {
+                self.verifier(&credentials.user).is_some_and(|verifier| verifier.accepts(&credentials.password))
+            }
+            Attempt::Proof { is_valid, .. } => *is_valid,
+        };
+        full_address(attempt.user()).filter(|_| is_right).ok_or(replies::BAD_CREDENTIALS)
+    }
+
     fn register(&mut self, name: Option<&str>) -> Result<Address, Reply> {
         let address: Address = match name {
             None => Address::numbered(self.next_number, &hostname()),
@@ -280,8 +327,13 @@ impl Mailboxes {
     }
 }
 
-fn hostname() -> Domain {
+pub(crate) fn hostname() -> Domain {
     "mymailserver".parse().expect("a domain")
+}
+
+/// The address of a user name, which may be one or the local part of one.
+fn full_address(user: &str) -> Option<Address> {
+    format!("{}@{}", user.split('@').next().unwrap_or_default(), hostname()).parse().ok()
 }
 
 fn key(address: Option<&Address>) -> String {

@@ -6,5 +6,6 @@ pub(crate) mod demo;
 pub(crate) mod register;
 pub(crate) mod retrieve;
 pub(crate) mod send;
+pub(crate) mod sendmail;
 pub(crate) mod serve;
 pub(crate) mod session;

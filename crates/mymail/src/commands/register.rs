@@ -64,7 +64,7 @@ async fn secure(
     server: ServerAddress,
 ) -> anyhow::Result<StoredAccount> {
     let password = connection.issue_password().await.context("it gets no password")?;
-    let account = StoredAccount { address: address.clone(), server, password };
+    let account = StoredAccount::new(address.clone(), server, password);
     keep(&account).context("its password cannot be kept")?;
     Ok(account)
 }

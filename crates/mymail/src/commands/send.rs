@@ -116,8 +116,9 @@ async fn send(
     compose: impl FnOnce(bool) -> io::Result<Composed>,
 ) -> anyhow::Result<Exit> {
     let mut connection = client.log_in(account).await?;
+    let from = ReversePath::Address(account.address.clone());
     let composed = compose(takes_eight_bit(&connection)).context(compose::cant_compose())?;
-    let delivery = submit(&mut connection, &account.address, to, composed).await?;
+    let delivery = submit(&mut connection, &from, to, composed).await?;
     let exit = print(client.results(), &delivery)?;
     hang_up(connection).await;
     Ok(exit)
@@ -131,7 +132,7 @@ pub(crate) fn takes_eight_bit(connection: &Connection) -> bool {
 /// Gives a composed mail to the server, in as many transactions as the server needs for all recipients.
 pub(crate) async fn submit(
     connection: &mut Connection,
-    from: &Address,
+    from: &ReversePath,
     to: &[Address],
     mail: Composed,
 ) -> anyhow::Result<Delivery> {
@@ -155,11 +156,11 @@ pub(crate) async fn submit(
 
 async fn transact(
     connection: &mut Connection,
-    from: &Address,
+    from: &ReversePath,
     recipients: Vec<Address>,
     Composed { file, octets }: &Composed,
 ) -> anyhow::Result<Delivery> {
-    let envelope = Envelope { reverse_path: ReversePath::Address(from.clone()), recipients };
+    let envelope = Envelope { reverse_path: from.clone(), recipients };
     let mut progress = Progress::of(*octets);
     let mut body = tokio::fs::File::from_std(file.try_clone()?);
     body.rewind().await?;
@@ -191,7 +192,7 @@ pub(crate) fn print(results: Results, delivery: &Delivery) -> anyhow::Result<Exi
 }
 
 /// A recipient who was accepted gets nothing when the message was refused.
-fn decisive<'a>(reply: &'a Reply, outcome: &'a Outcome) -> &'a Reply {
+pub(crate) fn decisive<'a>(reply: &'a Reply, outcome: &'a Outcome) -> &'a Reply {
     match outcome {
         Outcome::Refused(refusal) if reply.is_positive() => refusal,
         _ => reply,

@@ -18,14 +18,18 @@ use crate::exit::{Exit, Failure};
 /// Run the server
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
-With no option at all it serves this computer: SMTP on 127.0.0.1:2525, registration open, data in
-$XDG_DATA_HOME/mymail or ~/.local/share/mymail. Once ready it prints a line for each listener.
-Logs go to standard error; RUST_LOG=debug says more. SIGTERM stops it in order, SIGHUP makes it
-read its configuration again.
+With no option at all it serves this computer: SMTP on 127.0.0.1:2525, POP3 on 127.0.0.1:1110,
+registration open, data in $XDG_DATA_HOME/mymail or ~/.local/share/mymail. Where no certificate
+is configured it makes one, tls/certificate.pem in the data folder. Once ready it prints a line
+for each listener. Logs go to standard error; RUST_LOG=debug says more. SIGTERM stops it in
+order, SIGHUP makes it read its configuration and certificate again.
+
+PROTOCOL is smtp or pop3, which encrypt when a client asks for it, or smtps or pop3s, which
+encrypt from the start.
 
 Examples:
   mymail serve
-  mymail serve --listen smtp=0.0.0.0:25 --data /var/lib/mymail
+  mymail serve --listen smtp=0.0.0.0:25 --listen pop3s=0.0.0.0:995 --data /var/lib/mymail
   mymail serve --config /etc/mymail.toml")]
 pub(crate) struct Args {
     /// The configuration file (TOML)
@@ -60,7 +64,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let data = data_folder(&config)?;
     let store = Embedded::open(&data)
         .map_err(|error| Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display())))?;
-    let server = Server::bind(config, store).await.map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
+    let server =
+        Server::bind(config, &data, store).await.map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
     // Signals first: whoever reads the announcement may send one at once.
     let stop = asked_to_stop()?;
     let reload = reload_on_hangup(server.handle(), args)?;
@@ -101,6 +106,7 @@ pub(super) fn data_folder(config: &Config) -> Result<PathBuf, Failure> {
 fn exit_of(error: &BindError) -> Exit {
     match error {
         BindError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Exit::NoPermission,
+        BindError::Tls(_) => Exit::Config,
         BindError::Listen { .. } | BindError::Store(_) => Exit::Unavailable,
     }
 }
@@ -134,10 +140,11 @@ fn reload_on_hangup<S: Store>(handle: Handle<S>, args: Args) -> io::Result<impl 
         while hangup.recv().await.is_some() {
             match configure(&args) {
                 Ok(config) => match handle.reload(config) {
-                    true => tracing::info!("configuration read again"),
-                    false => tracing::warn!(
-                        "configuration read again; another hostname, data folder or listener needs a new start"
+                    Ok(true) => tracing::info!("configuration and certificate read again"),
+                    Ok(false) => tracing::warn!(
+                        "configuration and certificate read again; another hostname, data folder or listener needs a new start"
                     ),
+                    Err(error) => tracing::error!(%error, "the certificate is of no use: nothing changes"),
                 },
                 Err(error) => tracing::error!(%error, "the configuration is wrong: nothing changes"),
             }

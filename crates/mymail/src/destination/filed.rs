@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use crate::header::is_field;
+
 /// How much of a message is looked at to see whether it begins with a header, in octets.
 const HEADER_OCTETS_MAX: usize = 64 << 10;
 
@@ -76,13 +78,6 @@ fn begins_with_header(beginning: &[u8]) -> Option<bool> {
         }
     }
     None
-}
-
-/// Whether a line is `field-name:` and something (RFC 5322 §3.6.8); a space before the colon is obsolete (§4.5).
-fn is_field(line: &[u8]) -> bool {
-    let mut parts = line.splitn(2, |&b| b == b':');
-    let name = parts.next().unwrap_or_default().trim_ascii_end();
-    parts.next().is_some() && !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }
 
 #[cfg(test)]

@@ -1,4 +1,13 @@
 //! SASL (RFC 4422): how a client shows who it is. The same mechanisms serve SMTP (RFC 4954) and POP3 (RFC 5034).
 
+mod channel;
+pub mod client;
+mod end_point;
+mod mechanism;
 pub mod plain;
 pub mod scram;
+pub mod server;
+
+pub use channel::{Bindings, Channel};
+pub use end_point::server_end_point;
+pub use mechanism::Mechanism;

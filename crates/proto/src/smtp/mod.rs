@@ -1,7 +1,6 @@
 //! SMTP (RFC 5321) and the extensions we speak, with XREGISTER and its kin (docs/registration.md).
 
 pub mod client;
-pub mod data;
 pub mod replies;
 mod reply;
 pub mod server;

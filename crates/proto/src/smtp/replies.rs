@@ -15,6 +15,7 @@ macro_rules! replies {
 }
 
 replies! {
+    READY_FOR_TLS = 220 2 0 0 "Ready to start TLS";
     OK = 250 2 0 0 "OK";
     SENDER_OK = 250 2 1 0 "OK";
     RECIPIENT_OK = 250 2 1 5 "OK";
@@ -39,15 +40,18 @@ replies! {
     BAD_CHARACTERS = 501 5 5 4 "Control or 8-bit characters where none are allowed";
     NO_ARGUMENT_ALLOWED = 501 5 5 4 "No argument allowed";
     NEEDS_SMTPUTF8 = 501 5 5 4 "8-bit address without SMTPUTF8";
-    BAD_BASE64 = 501 5 5 2 "Cannot decode the response";
+    BAD_RESPONSE = 501 5 5 2 "Cannot make sense of the response";
     AUTH_CANCELLED = 501 5 7 0 "Authentication cancelled";
     NO_EXPN = 502 5 5 1 "EXPN is not available";
+    NO_STARTTLS = 502 5 5 1 "STARTTLS is not available";
+    TLS_IS_ON = 503 5 5 1 "The connection is encrypted already";
     GREET_FIRST = 503 5 5 1 "Send HELO or EHLO first";
     MAIL_FIRST = 503 5 5 1 "Send MAIL first";
     RCPT_FIRST = 503 5 5 1 "No recipient so far: send RCPT first";
     IN_TRANSACTION = 503 5 5 1 "Not inside a mail transaction: finish it or send RSET";
     HAS_IDENTITY = 503 5 5 1 "This session has an address already";
     UNKNOWN_MECHANISM = 504 5 5 4 "Unrecognized authentication mechanism";
+    TOO_MANY_FAILED_LOGINS = 454 4 7 0 "Too many failed logins, try again later";
     REGISTER_FIRST = 530 5 7 0 "Register (XREGISTER) or authenticate first";
     BAD_CREDENTIALS = 535 5 7 8 "Authentication credentials invalid";
     BAD_TOKEN = 535 5 7 8 "Invite token missing or wrong";

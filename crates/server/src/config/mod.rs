@@ -3,6 +3,8 @@
 //! Every key has a default, unknown keys are errors, and a value that can't be is refused where it stands, so that the message
 //! names line and key. `docs/interface.md` lists them.
 
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::fs;
@@ -13,11 +15,18 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use proto::Domain;
+use proto::pop3::server as pop3;
 use proto::smtp::server as smtp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use toml::Spanned;
+
+use crate::tls::{self, TlsError};
 
 pub use values::{BadListen, Listen, Protocol, Tls};
+
+/// The least that a POP3 session may be idle (RFC 1939 §3).
+const AUTOLOGOUT_MIN: Duration = Duration::from_secs(10 * 60);
 
 /// The configuration, checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,12 +41,25 @@ pub struct Config {
     /// Where it listens; at least one.
     #[serde(deserialize_with = "values::listeners")]
     pub listen: Vec<Listen>,
+    /// What it shows to be the server; `None`: a certificate of its own making, kept in the data folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Certificate>,
     /// Who may have an address.
     pub registration: Registration,
     /// How much is taken.
     pub limits: Limits,
     /// How long is waited.
     pub timeouts: Timeouts,
+}
+
+/// The files of the server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The server's certificate, then those of its issuers (PEM).
+    pub certificate: PathBuf,
+    /// The private key that belongs to it (PEM).
+    pub key: PathBuf,
 }
 
 /// Who may have an address, and for how long.
@@ -109,7 +131,11 @@ impl Default for Config {
         Self {
             hostname: values::default_hostname(),
             data: None,
-            listen: vec![Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 2525)))],
+            listen: vec![
+                Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 2525))),
+                Listen::pop3(SocketAddr::from((Ipv4Addr::LOCALHOST, 1110))),
+            ],
+            tls: None,
             registration: Registration::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -180,11 +206,18 @@ impl Config {
     /// Reads a configuration file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|error| ConfigError::Parse {
-            path: path.to_owned(),
-            place: place(&text, error.span()),
-            message: error.message().to_owned(),
-        })
+        let wrong = |span, message| ConfigError::Parse { path: path.to_owned(), place: place(&text, span), message };
+        let failed = |error: toml::de::Error| wrong(error.span(), error.message().to_owned());
+        let config: Self = toml::from_str(&text).map_err(failed)?;
+        match from_outside_without_smtp(&text).map_err(failed)? {
+            Some(span) => Err(wrong(Some(span), "other mail servers deliver over smtp alone".to_owned())),
+            None => Ok(config),
+        }
+    }
+
+    /// Whether the certificate and the key that are configured can be used. Nothing is made or changed.
+    pub fn check_certificate(&self) -> Result<(), TlsError> {
+        self.tls.as_ref().map_or(Ok(()), tls::check)
     }
 
     /// The whole configuration as a file would say it, defaults and all, but without secrets.
@@ -197,6 +230,7 @@ impl Config {
         smtp::Config {
             hostname: self.hostname.clone(),
             from_outside: listen.from_outside,
+            starttls: listen.tls == Tls::Starttls,
             limits: smtp::Limits {
                 command_octets: self.limits.command_octets,
                 message_octets: self.limits.message_size.as_u64(),
@@ -207,6 +241,33 @@ impl Config {
             timeouts: smtp::Timeouts { command: self.timeouts.command, data: self.timeouts.data },
         }
     }
+
+    /// What a POP3 session on such a listener is told.
+    pub(crate) fn pop3_session(&self, listen: &Listen) -> pop3::Config {
+        pop3::Config {
+            hostname: self.hostname.clone(),
+            starttls: listen.tls == Tls::Starttls,
+            limits: pop3::Limits { command_octets: self.limits.command_octets, errors: self.limits.errors_per_session },
+            timeout: self.timeouts.command.max(AUTOLOGOUT_MIN),
+        }
+    }
+}
+
+/// Where a listener is opened to other mail servers that does not speak SMTP.
+fn from_outside_without_smtp(text: &str) -> Result<Option<Range<usize>>, toml::de::Error> {
+    #[derive(Deserialize)]
+    struct Places {
+        #[serde(default)]
+        listen: Vec<Place>,
+    }
+    #[derive(Deserialize)]
+    struct Place {
+        protocol: Protocol,
+        from_outside: Option<Spanned<bool>>,
+    }
+    let places: Places = toml::from_str(text)?;
+    let mut opened = places.listen.into_iter().filter(|place| place.protocol != Protocol::Smtp);
+    Ok(opened.find_map(|place| place.from_outside.filter(|open| *open.get_ref())).map(|open| open.span()))
 }
 
 /// Line and key, but not the line itself: a secret may stand in it.
@@ -218,86 +279,5 @@ fn place(text: &str, span: Option<Range<usize>>) -> String {
     match line.split_once('=') {
         Some((key, _)) => format!("line {number}, {}", key.trim()),
         None => format!("line {number}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Config, String> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), text).unwrap();
-        Config::read(file.path()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn nothing_is_a_configuration() {
-        let config = parse("").unwrap();
-        assert_eq!(config.hostname.to_string(), "mymailserver");
-        assert_eq!(config.listen[0].to_string(), "smtp=127.0.0.1:2525");
-    }
-
-    #[test]
-    fn the_example_of_the_documentation() {
-        let config = parse(
-            r#"
-            hostname = "Mail.Example.org"
-            data = "/var/lib/mymail"
-            [[listen]]
-            protocol = "smtp"
-            address = "0.0.0.0:25"
-            tls = "off"
-            from_outside = true
-            [registration]
-            open = true
-            tokens = ["sesame"]
-            lease = "24h"
-            [limits]
-            message_size = "10 MiB"
-            [timeouts]
-            command = "5m"
-            "#,
-        )
-        .unwrap();
-        assert_eq!(config.hostname.to_string(), "mail.example.org");
-        assert_eq!(config.limits.message_size, ByteSize::mib(10));
-        assert!(config.listen[0].from_outside);
-        let resolved = config.resolved().unwrap();
-        assert!(!resolved.contains("sesame") && resolved.contains("1, not shown"), "{resolved}");
-        assert!(parse(&resolved).is_err(), "without its tokens it is another configuration");
-        let open = resolved.replace("\"1, not shown\"", "[]");
-        assert_eq!(parse(&open).unwrap().resolved().unwrap(), open);
-        let odd = parse("[limits]\nmessage_size = 70000").unwrap();
-        assert_eq!(parse(&odd.resolved().unwrap()).unwrap().limits.message_size, ByteSize::b(70000));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_with_line_and_key() {
-        for (text, line, what) in [
-            ("hostnam = \"x\"", "line 1", "hostnam"),
-            ("hostname = \"-\"", "line 1", "Bad domain"),
-            ("\n[limits]\nrecipients = 0", "line 3", "at least 1"),
-            ("[limits]\nmessage_size = \"0 B\"", "line 2", "at least 1"),
-            ("[limits]\ncommand_octets = 100000", "line 2", "at most 12288"),
-            ("listen = []", "line 1", "at least one"),
-            (
-                "[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"\n[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"",
-                "line 1",
-                "twice",
-            ),
-            ("[limits]\nmailbox_size = \"much\"", "line 2", "50 MiB"),
-            ("[timeouts]\ncommand = \"500000000years\"", "line 2", "at most"),
-            ("[timeouts]\n\ndata = \"0s\"", "line 3", "at least"),
-            ("[registration]\ntokens = [\"sesame\", 5]", "line 2, tokens", "list of texts"),
-            ("[registration]\ntokens = \"sesame\"", "line 2, tokens", "list of texts"),
-            ("[[listen]]\nprotocol = \"gopher\"\naddress = \"127.0.0.1:1\"", "line 2", "gopher"),
-            ("[[listen]]\nprotocol = \"smtp\"\naddress = \"here\"", "line 3", "address"),
-            ("[timeouts]\ncommand = \"soon\"", "line 2", "command"),
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(line) && error.contains(what), "{text}: {error}");
-            assert!(!error.contains("sesame"), "{error}");
-        }
     }
 }

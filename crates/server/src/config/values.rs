@@ -29,9 +29,14 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// SMTP for our own clients, in clear text.
+    /// SMTP for our own clients, encrypted when they ask for it.
     pub fn smtp(address: SocketAddr) -> Self {
-        Self { protocol: Protocol::Smtp, address, tls: Tls::Off, from_outside: false }
+        Self { protocol: Protocol::Smtp, address, tls: Tls::Starttls, from_outside: false }
+    }
+
+    /// POP3, encrypted when clients ask for it.
+    pub fn pop3(address: SocketAddr) -> Self {
+        Self { protocol: Protocol::Pop3, ..Self::smtp(address) }
     }
 }
 
@@ -44,7 +49,7 @@ impl fmt::Display for Listen {
 /// The text is no `PROTOCOL=ADDRESS`.
 #[derive(Debug, Error)]
 #[error(
-    "expected PROTOCOL=ADDRESS, as in smtp=127.0.0.1:2525: smtp is the only protocol so far, and the address is an IP address with a port"
+    "expected PROTOCOL=ADDRESS, as in smtp=127.0.0.1:2525: the protocol is smtp or pop3, encrypted when a client asks for it, or smtps or pop3s, encrypted from the start; the address is an IP address with a port"
 )]
 pub struct BadListen;
 
@@ -52,8 +57,13 @@ impl FromStr for Listen {
     type Err = BadListen;
 
     fn from_str(text: &str) -> Result<Self, BadListen> {
-        match text.split_once('=') {
-            Some(("smtp", address)) => address.parse().map(Self::smtp).map_err(|_| BadListen),
+        let (protocol, address) = text.split_once('=').ok_or(BadListen)?;
+        let address = address.parse().map_err(|_| BadListen)?;
+        match protocol {
+            "smtp" => Ok(Self::smtp(address)),
+            "pop3" => Ok(Self::pop3(address)),
+            "smtps" => Ok(Self { tls: Tls::Implicit, ..Self::smtp(address) }),
+            "pop3s" => Ok(Self { tls: Tls::Implicit, ..Self::pop3(address) }),
             _ => Err(BadListen),
         }
     }
@@ -65,12 +75,15 @@ impl FromStr for Listen {
 pub enum Protocol {
     /// SMTP, with registration and retrieval.
     Smtp,
+    /// POP3.
+    Pop3,
 }
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Smtp => "smtp",
+            Self::Pop3 => "pop3",
         })
     }
 }
@@ -80,8 +93,12 @@ impl fmt::Display for Protocol {
 #[serde(rename_all = "lowercase")]
 pub enum Tls {
     /// Not at all: passwords are taken from this machine's own clients only.
-    #[default]
     Off,
+    /// Once a client asks for it, with STARTTLS (RFC 3207) or STLS (RFC 2595).
+    #[default]
+    Starttls,
+    /// From the first octet (RFC 8314 §3).
+    Implicit,
 }
 
 /// The hostname where none is configured.
@@ -195,5 +212,28 @@ pub(super) fn size_of_at_least<'de, const LEAST: u64, D: Deserializer<'de>>(
     match size(deserializer)? {
         size if size.as_u64() < LEAST => Err(D::Error::custom(format!("must be at least {}", ByteSize::b(LEAST)))),
         size => Ok(size),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_of_the_command_line() {
+        for (text, protocol, tls) in [
+            ("smtp=127.0.0.1:25", Protocol::Smtp, Tls::Starttls),
+            ("pop3=[::1]:0", Protocol::Pop3, Tls::Starttls),
+            ("smtps=0.0.0.0:465", Protocol::Smtp, Tls::Implicit),
+            ("pop3s=0.0.0.0:995", Protocol::Pop3, Tls::Implicit),
+        ] {
+            let listen: Listen = text.parse().unwrap();
+            assert_eq!((listen.protocol, listen.tls, listen.from_outside), (protocol, tls, false), "{text}");
+            let (_, address) = text.split_once('=').unwrap();
+            assert_eq!(listen.to_string(), format!("{protocol}={address}"));
+        }
+        for text in ["smtp", "imap=127.0.0.1:143", "SMTP=127.0.0.1:25", "smtp=here:25", "pop3=127.0.0.1", "=", ""] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
     }
 }

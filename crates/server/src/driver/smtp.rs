@@ -1,72 +1,43 @@
-//! The one driver: pumps a session over a connection until either is at its end.
+//! SMTP: what the steps of its sessions mean.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use bytes::BytesMut;
 use proto::smtp::server::{INPUT_OCTETS_MAX, Session, Step};
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, recv};
 use store::{Recipient, Store};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::{timeout, timeout_at};
 use tracing::Instrument;
 
+use super::transport::{Arrived, Transport};
+use super::{COMMANDS_OCTETS, DATA_OCTETS, Surroundings, waiting};
 use crate::policy::Client;
-use crate::waiting;
 
-/// How much is read at once outside mail data: a group of commands.
-const COMMANDS_OCTETS: usize = 2 << 10;
-/// How much is read at once in mail data.
-const DATA_OCTETS: usize = 32 << 10;
-
-/// A byte stream with a descriptor of its own.
-pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {
-    /// The socket's descriptor.
-    fn descriptor(&self) -> BorrowedFd<'_>;
-
-    /// Reads what has arrived already: how many octets, 0 if there are none.
-    fn read_arrived(&mut self, octets: &mut [u8]) -> io::Result<usize>;
-}
-
-impl Connection for TcpStream {
-    fn descriptor(&self) -> BorrowedFd<'_> {
-        self.as_fd()
-    }
-
-    fn read_arrived(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        // The system is asked, not the runtime: that hears of new octets only when it next looks.
-        match recv(&*self, octets, RecvFlags::DONTWAIT) {
-            Ok((_, octets)) => Ok(octets),
-            Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
-    }
-}
-
-/// Pumps until the session closes, or the peer does. `patience` is for a peer that does not read.
-pub(crate) async fn run<S: Store, C: Connection>(
-    session: &mut Session<Recipient>,
+/// Pumps until the session closes, or the peer does; the connection is then still to be closed.
+pub(crate) async fn run<S: Store>(
+    mut session: Session<Recipient>,
     client: &mut Client<S>,
-    connection: &mut C,
-    stopping: &mut watch::Receiver<bool>,
-    patience: Duration,
-) -> io::Result<()> {
+    mut transport: Transport,
+    mut around: Surroundings,
+) -> io::Result<Transport> {
     loop {
         match session.next(Instant::now()) {
             Step::NeedInput => {
-                if !receive(session, connection, stopping).await? {
-                    return Ok(());
+                if !around.receive(&mut session, &mut transport).await? {
+                    return Ok(transport);
                 }
             }
-            Step::Poll => poll(session, connection)?,
-            Step::Send(octets) => timeout(patience, connection.write_all(octets)).await??,
-            Step::Close => return Ok(()),
+            Step::Poll => poll(&mut session, &mut transport)?,
+            Step::Send(octets) => around.send(octets, &mut transport).await?,
+            Step::Close => return Ok(transport),
+            Step::StartTls(tls) => {
+                client.start_anew().await;
+                let (encrypted, channel) = around.encrypt(transport).await?;
+                transport = encrypted;
+                tls.done(channel, Instant::now());
+            }
 
             Step::Register(ask) => {
-                let verdict = client.register(&ask.question, connection.descriptor()).await;
+                let verdict = client.register(&ask.question, transport.descriptor()).await;
                 ask.answer(verdict);
             }
             Step::IssuePassword(mut ask) => {
@@ -74,9 +45,13 @@ pub(crate) async fn run<S: Store, C: Connection>(
                 ask.answer(verdict);
             }
             Step::Unregister(ask) => ask.answer(client.unregister().await),
+            Step::LookUp(ask) => {
+                let secret = client.look_up(ask.question.user()).await;
+                ask.answer(secret.map_err(Into::into));
+            }
             Step::Authenticate(ask) => {
-                let verdict = client.authenticate(&ask.question.credentials).await;
-                ask.answer(verdict);
+                let verdict = client.authenticate(&ask.question.attempt).await;
+                ask.answer(verdict.map_err(Into::into));
             }
 
             Step::Mail(ask) => {
@@ -102,7 +77,8 @@ pub(crate) async fn run<S: Store, C: Connection>(
             }
 
             Step::Retrieve(ask) => {
-                let (verdict, early) = waiting::retrieve(client, connection, stopping, ask.question.wait).await?;
+                let (verdict, early) =
+                    waiting::retrieve(client, &mut transport, &mut around.stopping, ask.question.wait).await?;
                 ask.answer(verdict);
                 session.receive(&early);
             }
@@ -123,46 +99,40 @@ pub(crate) async fn run<S: Store, C: Connection>(
     }
 }
 
-/// Waits for input, the session's deadline or the server's end. `false`: the peer has closed.
-async fn receive<C: Connection>(
-    session: &mut Session<Recipient>,
-    connection: &mut C,
-    stopping: &mut watch::Receiver<bool>,
-) -> io::Result<bool> {
-    let deadline = session.deadline().into();
-    let room = if session.is_in_data() { DATA_OCTETS } else { COMMANDS_OCTETS };
-    let told = session.is_stopping();
-    let input = session.input();
-    input.reserve(room);
-    tokio::select! {
-        received = timeout_at(deadline, connection.read_buf(input)) => match received {
-            Ok(octets) => Ok(octets? > 0),
-            Err(_) => Ok(true),
-        },
-        () = stops(stopping), if !told => {
-            session.stop();
-            Ok(true)
-        }
-    }
-}
-
-/// Resolves once the server stops.
-pub(crate) async fn stops(stopping: &mut watch::Receiver<bool>) {
-    // An error says that there is no server any more.
-    if stopping.wait_for(|stopping| *stopping).await.is_err() {
-        tracing::debug!("the server is gone");
-    }
-}
-
 /// Takes what has arrived already.
-fn poll<C: Connection>(session: &mut Session<Recipient>, connection: &mut C) -> io::Result<()> {
-    let input = session.input();
+fn poll(session: &mut Session<Recipient>, transport: &mut Transport) -> io::Result<()> {
     let mut octets = [0; 1024];
-    while input.len() < INPUT_OCTETS_MAX {
-        match connection.read_arrived(&mut octets)? {
-            0 => break,
-            arrived => input.extend_from_slice(&octets[..arrived]),
+    while session.input().len() < INPUT_OCTETS_MAX {
+        match transport.read_arrived(&mut octets)? {
+            Arrived::Octets(arrived) => session.receive(&octets[..arrived]),
+            Arrived::Nothing => break,
+            Arrived::Part => {
+                session.expect_more();
+                break;
+            }
         }
     }
     Ok(())
+}
+
+impl super::Session for Session<Recipient> {
+    fn input(&mut self) -> &mut BytesMut {
+        self.input()
+    }
+
+    fn room(&self) -> usize {
+        if self.is_in_data() { DATA_OCTETS } else { COMMANDS_OCTETS }
+    }
+
+    fn deadline(&self) -> Instant {
+        self.deadline()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping()
+    }
+
+    fn stop(&mut self) {
+        self.stop();
+    }
 }

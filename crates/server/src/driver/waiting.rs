@@ -10,13 +10,13 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-use crate::driver::{Connection, stops};
+use super::{Transport, stops};
 use crate::policy::Client;
 
 /// Takes stock of the mailbox, and waits while it is empty. The second value is what the client sent meanwhile.
-pub(crate) async fn retrieve<S: Store, C: Connection>(
+pub(super) async fn retrieve<S: Store>(
     client: &mut Client<S>,
-    connection: &mut C,
+    transport: &mut Transport,
     stopping: &mut watch::Receiver<bool>,
     wait: Duration,
 ) -> io::Result<(Result<usize, Reply>, Vec<u8>)> {
@@ -30,7 +30,7 @@ pub(crate) async fn retrieve<S: Store, C: Connection>(
         // A client that has closed its end, and a server that stops, are told at once what there is.
         let over = tokio::select! {
             () = waiting.arrivals.wait() => false,
-            received = connection.read_buf(&mut early), if early.len() < INPUT_OCTETS_MAX => match received? {
+            received = transport.read_buf(&mut early), if early.len() < INPUT_OCTETS_MAX => match received? {
                 0 => true,
                 _ => continue,
             },

@@ -1,13 +1,12 @@
-//! Who may have an address, a password, and a login.
+//! Who may have an address and a password.
 
 use std::os::fd::BorrowedFd;
 
-use proto::sasl::plain::Credentials;
 use proto::sasl::scram::{self, Verifier};
 use proto::smtp::server::{IssuePassword, Issued, Register};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, LocalPart};
-use store::{Account, AccountId, RegisterError, Store, StoreError};
+use store::{AccountId, RegisterError, Store, StoreError};
 use tokio::task;
 
 use super::{Client, Identity, password, store_refusal};
@@ -82,7 +81,7 @@ impl<S: Store> Client<S> {
         })
     }
 
-    fn bind(&mut self, account: AccountId, address: Address, authenticated: bool) {
+    pub(super) fn bind(&mut self, account: AccountId, address: Address, authenticated: bool) {
         let bond = self.shared.presence.bind(account);
         self.identity = Some(Identity { account, address, bond, authenticated });
     }
@@ -114,30 +113,9 @@ impl<S: Store> Client<S> {
         Ok(())
     }
 
-    /// Do the credentials prove who the client is?
-    pub(crate) async fn authenticate(&mut self, credentials: &Credentials) -> Result<(), Reply> {
-        let account = self.find(&credentials.user).await.map_err(|error| store_refusal(&error))?;
-        let account = account.filter(|account| account.verifier.is_some());
-        // Where there is no account or no password, the same work is done for nothing.
-        let verifier =
-            account.as_ref().and_then(|account| account.verifier.as_ref()).unwrap_or(&self.shared.decoy).clone();
-        let password = credentials.password.clone();
-        let accepted = self.derive(move || Ok(verifier.accepts(&password))).await?;
-        let Some(account) = account.filter(|_| accepted) else {
-            tracing::info!("a login failed");
-            return Err(replies::BAD_CREDENTIALS);
-        };
-        // A store that takes no writes can still be read from.
-        if let Err(error) = self.shared.store.touch(&[account.id], clock::now()).await {
-            tracing::error!(%error, "cannot note that an account is in use");
-        }
-        self.bind(account.id, account.address, true);
-        Ok(())
-    }
-
     /// Runs a derivation of keys, which takes a millisecond or more, where no other session waits for it: not on the runtime's
     /// threads, and only so many at once, since the store needs the other threads too.
-    async fn derive<T: Send + 'static>(
+    pub(super) async fn derive<T: Send + 'static>(
         &self,
         derive: impl FnOnce() -> Result<T, ring::error::Unspecified> + Send + 'static,
     ) -> Result<T, Reply> {
@@ -150,17 +128,6 @@ impl<S: Store> Client<S> {
                 tracing::error!(error, "cannot derive a key");
                 replies::STORE_FAILED
             })
-    }
-
-    /// The account of a user name: an address, or its local part.
-    async fn find(&self, user: &str) -> Result<Option<Account>, StoreError> {
-        let domain = &self.settings.config.hostname;
-        let address = user.parse().ok().or_else(|| Some(Address::new(user.parse().ok()?, domain.clone())));
-        let Some(address) = address else { return Ok(None) };
-        match self.shared.store.mailbox(&address).await? {
-            Some(mailbox) => self.shared.store.account(mailbox.account).await,
-            None => Ok(None),
-        }
     }
 }
 
@@ -178,15 +145,26 @@ fn new_password() -> Result<(String, Verifier), ring::error::Unspecified> {
     Ok((password, verifier))
 }
 
-/// Sees to it that there is a postmaster (RFC 5321 §4.5.1). Its password is known to nobody.
-pub(crate) async fn keep_postmaster<S: Store>(store: &S, domain: &Domain) -> Result<(), StoreError> {
+/// Sees to it that there is a postmaster (RFC 5321 §4.5.1), whose password is known to nobody. What is kept of it makes a secret
+/// that lasts as long as the store, which is returned.
+pub(crate) async fn keep_postmaster<S: Store>(store: &S, domain: &Domain) -> Result<[u8; 32], StoreError> {
     let address = Address::postmaster(domain);
-    if store.mailbox(&address).await?.is_some() {
-        return Ok(());
-    }
-    let (_, verifier) = new_password().map_err(|error| StoreError::TryAgain(error.to_string().into()))?;
-    match store.register(&address, Some(&verifier), clock::now()).await {
-        Ok(_) | Err(RegisterError::Taken) => Ok(()),
-        Err(RegisterError::Store(error)) => Err(error),
-    }
+    let kept = match store.mailbox(&address).await? {
+        Some(mailbox) => store.account(mailbox.account).await?.and_then(|account| account.verifier),
+        None => None,
+    };
+    let verifier = match kept {
+        Some(verifier) => verifier,
+        None => {
+            let (_, verifier) = new_password().map_err(|error| StoreError::TryAgain(error.to_string().into()))?;
+            match store.register(&address, Some(&verifier), clock::now()).await {
+                Ok(_) | Err(RegisterError::Taken) => verifier,
+                Err(RegisterError::Store(error)) => return Err(error),
+            }
+        }
+    };
+    let digest = ring::digest::digest(&ring::digest::SHA256, verifier.to_string().as_bytes());
+    let mut secret = [0; 32];
+    secret.copy_from_slice(digest.as_ref());
+    Ok(secret)
 }

@@ -1,12 +1,15 @@
-//! A maildrop on its way to its reader, and out of the mailbox once the reader has it.
+//! A maildrop on its way to its reader, and out of the mailbox once the reader has it: whole for XRETRIEVE, message by message for
+//! POP3.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use proto::ReversePath;
+use proto::pop3::server::Message;
+use proto::pop3::{Response, responses};
 use proto::smtp::server::Block;
 use proto::smtp::{Reply, replies};
-use store::{AccountId, Arrivals, EntryId, Maildrop, Reader, Store, StoreError};
+use store::{AccountId, Arrivals, EntryId, Maildrop, MaildropEntry, Reader, Store, StoreError};
 use tokio::time::Instant;
 
 use super::{Client, store_refusal};
@@ -27,7 +30,22 @@ pub(super) struct Handover<R> {
 enum Text<R> {
     Out,
     Notice,
-    Stored(R),
+    Stored { trace: Option<String>, reader: R },
+}
+
+/// A message as POP3 lists it: the trace lines are part of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listed(MaildropEntry);
+
+impl Message for Listed {
+    fn octets(&self) -> u64 {
+        self.0.trace_octets + self.0.octets
+    }
+
+    /// Entries are numbered anew in a new store, or in one that was put back to an earlier state: then the time tells them apart.
+    fn unique_id(&self) -> String {
+        format!("{}-{}", self.0.id.0, self.0.received_at.0)
+    }
 }
 
 impl<R> Default for Handover<R> {
@@ -76,7 +94,7 @@ impl<S: Store> Client<S> {
         match self.shared.store.open(*account, entry).await {
             Ok(Some((message, reader))) => {
                 self.handover.opened += 1;
-                self.handover.text = Text::Stored(reader);
+                self.handover.text = Text::Stored { trace: None, reader };
                 Some(Block { from: message.reverse_path, to: message.recipient })
             }
             Ok(None) => {
@@ -104,12 +122,64 @@ impl<S: Store> Client<S> {
                 self.handover.text = Text::Out;
                 Some(Bytes::from_static(NOTICE))
             }
-            Text::Stored(reader) => reader.next().await?,
+            Text::Stored { trace, reader } => match trace.take() {
+                Some(trace) => Some(trace.into()),
+                None => reader.next().await?,
+            },
         };
         if chunk.is_none() {
             self.handover.text = Text::Out;
         }
         Ok(chunk)
+    }
+
+    /// What does the mailbox hold?
+    pub(crate) async fn list(&self) -> Result<Vec<Listed>, Response> {
+        let account = self.identity().ok_or(responses::BAD_CREDENTIALS)?.account;
+        match self.shared.store.maildrop(account).await {
+            Ok(maildrop) => Ok(maildrop.entries.into_iter().map(Listed).collect()),
+            Err(error) => {
+                tracing::error!(%error, "cannot list a mailbox");
+                Err(responses::STORE_FAILED)
+            }
+        }
+    }
+
+    /// Opens one message.
+    pub(crate) async fn open_message(&mut self, message: &Listed) -> Result<(), Response> {
+        let account = self.identity().ok_or(responses::MESSAGE_GONE)?.account;
+        let entry = message.0.id;
+        match self.shared.store.open(account, entry).await {
+            Ok(Some((message, reader))) => {
+                self.handover.text = Text::Stored { trace: Some(message.trace), reader };
+                Ok(())
+            }
+            Ok(None) => Err(responses::MESSAGE_GONE),
+            Err(StoreError::Failed(error)) => {
+                tracing::error!(error, entry = entry.0, "a message is damaged: it is kept, its reader is told");
+                Err(responses::MESSAGE_DAMAGED)
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot open a message");
+                Err(responses::STORE_FAILED)
+            }
+        }
+    }
+
+    /// Removes messages, all or none.
+    pub(crate) async fn remove(&mut self, messages: &[Listed]) -> Result<(), Response> {
+        let account = self.identity().ok_or(responses::NOT_REMOVED)?.account;
+        let entries: Vec<EntryId> = messages.iter().map(|message| message.0.id).collect();
+        match self.shared.store.flush(account, &entries).await {
+            Ok(()) => {
+                tracing::info!(messages = entries.len(), "removed");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot remove messages: they stay");
+                Err(responses::NOT_REMOVED)
+            }
+        }
     }
 
     /// The reader has shown that it has all of them.

@@ -4,6 +4,7 @@
 //! wrong inside goes to the log, and the client hears that something did.
 
 mod accounts;
+mod login;
 mod maildrop;
 mod password;
 mod transaction;
@@ -12,19 +13,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use proto::Address;
+use proto::sasl::Channel;
 use proto::smtp::{Reply, replies};
 use store::{AccountId, Store, StoreError};
 use tokio::runtime::Handle;
 use tracing::Span;
 
 use crate::clock;
-use crate::config::Listen;
+use crate::config::{Listen, Tls};
 use crate::descriptors::Descriptors;
 use crate::presence::Bond;
 use crate::shared::{Settings, Shared};
 
-pub(crate) use accounts::keep_postmaster;
 use maildrop::Handover;
+
+pub(crate) use accounts::keep_postmaster;
+pub(crate) use maildrop::Listed;
 use transaction::{Incoming, Transaction};
 
 /// The client of one connection.
@@ -33,6 +37,8 @@ pub(crate) struct Client<S: Store> {
     settings: Arc<Settings>,
     listen: Listen,
     peer: SocketAddr,
+    /// Whether the connection is encrypted, for trace lines.
+    encrypted: bool,
     descriptors: Descriptors,
     registrations: usize,
     identity: Option<Identity>,
@@ -52,11 +58,13 @@ struct Identity {
 
 impl<S: Store> Client<S> {
     pub(crate) fn new(shared: Arc<Shared<S>>, settings: Arc<Settings>, listen: Listen, peer: SocketAddr) -> Self {
+        let encrypted = listen.tls == Tls::Implicit;
         Self {
             shared,
             settings,
             listen,
             peer,
+            encrypted,
             descriptors: Descriptors::default(),
             registrations: 0,
             identity: None,
@@ -64,6 +72,11 @@ impl<S: Store> Client<S> {
             incoming: Incoming::default(),
             handover: Handover::default(),
         }
+    }
+
+    /// What a connection with this client is while it is in clear text. Nobody overhears what stays on this machine.
+    pub(crate) fn clear_channel(&self) -> Channel {
+        if self.peer.ip().to_canonical().is_loopback() { Channel::Local } else { Channel::Clear }
     }
 
     /// The span of the transaction that goes on, or of the last one.
@@ -74,6 +87,15 @@ impl<S: Store> Client<S> {
     /// The account that the client speaks for, as long as it exists.
     fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref().filter(|identity| !identity.bond.has_ended())
+    }
+
+    /// The connection is about to be encrypted: what was agreed on in clear text is void (RFC 3207 §4.2, RFC 2595 §4).
+    pub(crate) async fn start_anew(&mut self) {
+        self.leave().await;
+        self.transaction = Transaction::default();
+        self.incoming = Incoming::default();
+        self.handover = Handover::default();
+        self.encrypted = true;
     }
 
     /// The connection is at its end.

@@ -2,7 +2,7 @@
 
 use proto::smtp::server::{Envelope, Hello, Mail};
 use proto::smtp::{Reply, replies};
-use proto::{Address, Domain, ForwardPath};
+use proto::{Address, Domain, ForwardPath, ReversePath};
 use store::{Body, NewMessage, Recipient, Store};
 use tracing::Span;
 
@@ -104,7 +104,7 @@ impl<S: Store> Client<S> {
         };
         let Envelope { reverse_path, recipients, utf8, .. } = envelope;
         let (octets, now) = (body.octets(), clock::now());
-        let trace = self.trace(hello, utf8, now);
+        let trace = self.trace(&reverse_path, hello, utf8, now);
         let (count, from) = (recipients.len(), reverse_path.to_string());
         let message = NewMessage { reverse_path, recipients, trace, received_at: now };
         match self.shared.store.deliver(message, body).await {
@@ -119,21 +119,29 @@ impl<S: Store> Client<S> {
         }
     }
 
-    /// The Received line (RFC 5321 §4.4), with the protocol by RFC 3848 and RFC 6531 §3.7.3.
-    fn trace(&self, hello: &Hello, utf8: bool, now: store::Timestamp) -> String {
+    /// The trace lines (RFC 5321 §4.4), with the protocol by RFC 3848 and RFC 6531 §3.7.3. The delivery is the final one, so
+    /// Return-Path is among them.
+    fn trace(&self, reverse_path: &ReversePath, hello: &Hello, utf8: bool, now: store::Timestamp) -> String {
         let authenticated = self.identity.as_ref().is_some_and(|identity| identity.authenticated);
-        let protocol = match (hello, utf8, authenticated) {
-            (_, true, true) => "UTF8SMTPA",
-            (_, true, false) => "UTF8SMTP",
-            (Hello::Ehlo(_), _, true) => "ESMTPA",
-            (Hello::Ehlo(_), _, false) => "ESMTP",
-            _ => "SMTP",
+        let (protocol, is_extended) = match hello {
+            _ if utf8 => ("UTF8SMTP", true),
+            Hello::Ehlo(_) => ("ESMTP", true),
+            Hello::None | Hello::Helo(_) => ("SMTP", false),
+        };
+        let encrypted = if is_extended && self.encrypted { "S" } else { "" };
+        let authenticated = if is_extended && authenticated { "A" } else { "" };
+        let path = match reverse_path {
+            ReversePath::Null => "<>".to_owned(),
+            ReversePath::Address(address) => format!("<{address}>"),
         };
         let name: Option<Domain> = hello.name().and_then(|name| name.parse().ok());
         let name = name.as_ref().map_or("unknown", Domain::as_str);
         let (peer, domain, date) = (address_literal(self.peer.ip()), self.domain(), clock::date_time(now));
         let id = &self.transaction.id;
-        format!("Received: from {name} ({peer})\r\n\tby {domain} with {protocol} id {id};\r\n\t{date}\r\n")
+        let protocol = format!("{protocol}{encrypted}{authenticated}");
+        format!(
+            "Return-Path: {path}\r\nReceived: from {name} ({peer})\r\n\tby {domain} with {protocol} id {id};\r\n\t{date}\r\n"
+        )
     }
 }
 

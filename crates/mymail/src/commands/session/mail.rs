@@ -1,7 +1,7 @@
 //! Writing a mail in a session, line by line.
 
 use anyhow::{Context, bail};
-use client::Address;
+use client::{Address, ReversePath};
 
 use super::Session;
 use super::input::Answer;
@@ -26,7 +26,7 @@ impl Session {
         let subject = Some(subject.as_str()).filter(|subject| !subject.is_empty());
         let mail = Mail { from: &from, to: &to, subject, text: &text, attachments: Vec::new() };
         let composed = mail.compose(send::takes_eight_bit(&self.connection)).context(cant_compose())?;
-        let delivery = send::submit(&mut self.connection, &from, &to, composed).await?;
+        let delivery = send::submit(&mut self.connection, &ReversePath::Address(from), &to, composed).await?;
         send::print(self.client.results(), &delivery)
     }
 

@@ -155,7 +155,7 @@ impl Session {
         let password = self.connection.issue_password().await?;
         let issued = Issued { address: address.to_string(), password: &password };
         self.client.results().print(&password, &issued)?;
-        register::keep(&StoredAccount { address, server: self.server.clone(), password })?;
+        register::keep(&StoredAccount::new(address, self.server.clone(), password))?;
         note("the password is in the accounts file too");
         Ok(Exit::Done)
     }
@@ -179,7 +179,7 @@ impl Session {
     }
 
     async fn unregister(&mut self) -> anyhow::Result<Exit> {
-        let account = StoredAccount { address: self.address()?, server: self.server.clone(), password: String::new() };
+        let account = StoredAccount::new(self.address()?, self.server.clone(), String::new());
         self.connection.unregister().await?;
         Accounts::update(&accounts_path()?, |accounts| accounts.remove(&account))?;
         note(&format!("{} is ended", account.address));

@@ -5,8 +5,8 @@ use memchr::memchr2_iter;
 use crate::Address;
 
 use super::super::Reply;
-use super::super::data::DataWriter;
 use super::{Advance, Breach, Delivery, Exchange, Failure, Outcome, Session, Wire};
+use crate::data::DataWriter;
 
 /// The message of a transaction on its way.
 #[derive(Debug)]

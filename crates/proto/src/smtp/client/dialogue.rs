@@ -23,16 +23,26 @@ pub enum Line<'a> {
 /// Is told every line of a dialogue.
 pub type Listener = Box<dyn FnMut(Line<'_>) + Send>;
 
-/// Whether what the server says may be a new password.
+/// Whether what the server says may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Masking {
     Off,
-    /// The reply to XPASSWD is at the beginning of a line.
-    Line,
+    /// The reply is at the beginning of a line.
+    Line(Secret),
     /// It is within a line too long to be shown whole, behind which it goes on or not.
     Rest {
+        secret: Secret,
         goes_on: bool,
     },
+}
+
+/// What a reply may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Secret {
+    /// A new password, in the reply to XPASSWD.
+    Password,
+    /// A challenge of AUTH: against SCRAM's, whoever guesses can try passwords.
+    Challenge,
 }
 
 /// A dialogue that somebody listens to.
@@ -49,32 +59,51 @@ impl Dialogue {
         Self { tell, sent: Lines::default(), received: Lines::default(), masking: Masking::Off }
     }
 
-    pub(super) fn sent_command(&mut self, line: &str) {
-        self.masking = if verb_is(line, "XPASSWD") { Masking::Line } else { Masking::Off };
+    pub(crate) fn sent_command(&mut self, line: &str) {
+        self.masking = match line {
+            _ if verb_is(line, "XPASSWD") => Masking::Line(Secret::Password),
+            _ if verb_is(line, "AUTH") => Masking::Line(Secret::Challenge),
+            _ => Masking::Off,
+        };
         (self.tell)(Line::Sent(&masked_command(line)));
+    }
+
+    /// The response to a challenge of AUTH.
+    pub(crate) fn sent_response(&mut self) {
+        self.masking = Masking::Line(Secret::Challenge);
+        (self.tell)(Line::Sent(MASK));
+    }
+
+    /// What was sent is a secret but for what it begins with.
+    pub(crate) fn sent_secret(&mut self, beginning: &str) {
+        self.masking = Masking::Off;
+        (self.tell)(Line::Sent(&format!("{beginning}{MASK}")));
     }
 
     pub(super) fn sent_content(&mut self, octets: &[u8]) {
         self.sent.take(octets, |line, _| (self.tell)(Line::Sent(line)));
     }
 
-    pub(super) fn received(&mut self, octets: &[u8]) {
+    pub(crate) fn received(&mut self, octets: &[u8]) {
         let Self { tell, received, masking, .. } = self;
         received.take(octets, |line, is_ended| {
-            let goes_on = match *masking {
+            let (secret, goes_on) = match *masking {
                 Masking::Off => return tell(Line::Received(line)),
-                Masking::Line => {
-                    tell(Line::Received(&masked_password_reply(line)));
-                    line.as_bytes().get(3) == Some(&b'-')
+                Masking::Line(secret) => {
+                    tell(Line::Received(&match secret {
+                        Secret::Password => masked_password_reply(line),
+                        Secret::Challenge => masked_challenge(line),
+                    }));
+                    (secret, line.as_bytes().get(3) == Some(&b'-'))
                 }
-                Masking::Rest { goes_on } => {
+                Masking::Rest { secret, goes_on } => {
                     tell(Line::Received(MASK));
-                    goes_on
+                    (secret, goes_on)
                 }
             };
             *masking = match (is_ended, goes_on) {
-                (false, goes_on) => Masking::Rest { goes_on },
-                (true, true) => Masking::Line,
+                (false, goes_on) => Masking::Rest { secret, goes_on },
+                (true, true) => Masking::Line(secret),
                 (true, false) => Masking::Off,
             };
         });
@@ -134,6 +163,12 @@ fn masked_password_reply(line: &str) -> String {
     format!("{code}{shown}{MASK}")
 }
 
+/// Masks a challenge, SMTP's or POP3's. Other replies to AUTH have no secret.
+fn masked_challenge(line: &str) -> String {
+    let mark = ["334 ", "334-", "+ "].into_iter().find(|mark| line.starts_with(mark) && line.len() > mark.len());
+    mark.map_or_else(|| line.to_owned(), |mark| format!("{mark}{MASK}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +221,41 @@ mod tests {
         assert_eq!(
             lines,
             ["S: 220 mymailserver ready", "C: XPASSWD", "S: 250-Keep ********", "S: 250 ********", "S: 250 OK"]
+        );
+    }
+
+    #[test]
+    fn a_login_is_masked() {
+        let lines = shown(|dialogue| {
+            dialogue.sent_command("AUTH SCRAM-SHA-256 biwsbj11c2Vy");
+            dialogue.received(b"334 cj1yT3ByTkdm\r\n");
+            dialogue.sent_response();
+            dialogue.received(b"334 dj02cnJp\r\n");
+            dialogue.sent_response();
+            dialogue.received(b"235 2.7.0 Authentication successful\r\n");
+            dialogue.sent_command("AUTH PLAIN");
+            dialogue.received(b"334 \r\n");
+            dialogue.sent_response();
+            dialogue.received(b"535 5.7.8 Authentication credentials invalid\r\n");
+            dialogue.sent_command("NOOP");
+            dialogue.received(b"334 no challenge\r\n");
+        });
+        assert_eq!(
+            lines,
+            [
+                "C: AUTH SCRAM-SHA-256 ********",
+                "S: 334 ********",
+                "C: ********",
+                "S: 334 ********",
+                "C: ********",
+                "S: 235 2.7.0 Authentication successful",
+                "C: AUTH PLAIN",
+                "S: 334 ",
+                "C: ********",
+                "S: 535 5.7.8 Authentication credentials invalid",
+                "C: NOOP",
+                "S: 334 no challenge",
+            ]
         );
     }
 

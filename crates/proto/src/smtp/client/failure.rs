@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::super::{Reply, ReplySyntax};
+use crate::sasl::client::Unproved;
 
 /// Why a session can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -38,6 +39,10 @@ pub enum Breach {
     TooLong { to: &'static str },
     #[error("a reply came that nothing was asked for: {0}")]
     Unasked(Reply),
+    #[error("something came in clear text behind the reply to STARTTLS: it could be anybody's")]
+    Injected,
+    #[error(transparent)]
+    Unproved(#[from] Unproved),
     #[error("a retrieved message does not begin with its header block")]
     Block,
 }

@@ -5,6 +5,8 @@
 //!
 //! ```text
 //! Opening ──> Session ──> Ask ────────────────────────────> Session
+//!                    ├──> Ask, TLS ──> Opening ──────────> Session
+//!                    ├──> Login ─────────────────────────> Session
 //!                    ├──> Transaction ──> Content ──> Ending ──> Session
 //!                    └──> RetrievalRequest ──> Retrieval ──> Ask ──> Session
 //! ```
@@ -19,6 +21,7 @@ mod dialogue;
 mod envelope;
 mod extensions;
 mod failure;
+mod login;
 mod opening;
 mod retrieval;
 mod session;
@@ -31,6 +34,7 @@ pub use dialogue::{DIALOGUE_LINE_OCTETS_MAX, Dialogue, Line, Listener};
 pub use envelope::{Delivery, Envelope, Message, Outcome};
 pub use extensions::{Extension, Extensions};
 pub use failure::{Breach, Failure};
+pub use login::{AUTH_COMMAND_OCTETS_MAX, Login};
 pub use opening::Opening;
 pub use retrieval::{Event, MESSAGES_MAX, Retrieval, RetrievalRequest};
 pub use session::{Ask, BadToken, Session, TOKEN_OCTETS_MAX, Token};

@@ -1,4 +1,5 @@
-//! The beginning of a session: the greeting, then EHLO, or HELO for a server that knows no EHLO (RFC 5321 §3.1, §3.2).
+//! The beginning of a session: the greeting, then EHLO, or HELO for a server that knows no EHLO (RFC 5321 §3.1, §3.2). Under TLS
+//! it begins anew, with EHLO (RFC 3207 §4.2).
 
 use crate::Domain;
 
@@ -26,6 +27,15 @@ impl Opening {
     /// Awaits a new connection's greeting. `client_name` is what EHLO says.
     pub fn new(client_name: Domain, dialogue: Option<Dialogue>) -> Self {
         Self { wire: Wire::new(dialogue), client_name, awaited: Awaited::Greeting }
+    }
+
+    /// Begins a session anew on a connection that is encrypted now, after [`Session::starttls`]. What the server said before
+    /// does not count; if there is more of it than its reply, somebody else may have put it there.
+    pub fn after_tls(session: Session, client_name: Domain) -> Result<Self, Breach> {
+        let wire = session.wire.after_tls()?;
+        let mut opening = Self { wire, client_name, awaited: Awaited::Ehlo };
+        opening.say("EHLO", Awaited::Ehlo);
+        Ok(opening)
     }
 
     fn say(&mut self, verb: &str, awaited: Awaited) {

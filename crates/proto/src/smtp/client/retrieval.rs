@@ -5,9 +5,9 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use super::super::Reply;
-use super::super::data::{DataReader, LineEnd, Piece};
 use super::block::BlockReader;
 use super::{Advance, Ask, Block, Breach, Exchange, Failure, Session, Wire};
+use crate::data::{DataReader, LineEnd, Piece};
 
 /// The most messages that a server can make a client believe in.
 pub const MESSAGES_MAX: usize = 10_000_000;

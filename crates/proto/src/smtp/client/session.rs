@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::sasl;
 use crate::sasl::plain::Credentials;
 use crate::{Address, LocalPart};
 
 use super::super::Reply;
 use super::dialogue::MASK;
-use super::{Advance, Breach, Envelope, Exchange, Extensions, Failure, Message, RetrievalRequest, Transaction, Wire};
+use super::{
+    Advance, Breach, Envelope, Exchange, Extensions, Failure, Login, Message, RetrievalRequest, Transaction, Wire,
+};
 
 /// Longest invite token, in octets.
 pub const TOKEN_OCTETS_MAX: usize = 256;
@@ -53,6 +56,17 @@ impl Session {
     /// Logs in by SASL PLAIN (RFC 4616), for connections that nobody overhears.
     pub fn login(self, credentials: &Credentials) -> Ask<()> {
         self.ask("AUTH", &format!(" PLAIN {}", credentials.encode()), |_| Some(()))
+    }
+
+    /// Logs in by the best way that the exchange found.
+    pub fn log_in(self, exchange: sasl::client::Exchange) -> Login {
+        Login::new(self, exchange)
+    }
+
+    /// Asks for TLS (RFC 3207). Done, the handshake is due, and then [`Opening::after_tls`](super::Opening::after_tls): nothing
+    /// may be said in between.
+    pub fn starttls(self) -> Ask<()> {
+        self.ask("STARTTLS", "", |_| Some(()))
     }
 
     /// Shows that this end is alive, and that it has what it retrieved.

@@ -4,10 +4,10 @@
 //! time; without it that is one. This is the whole difference.
 
 use super::super::Reply;
-use super::super::data::DataWriter;
 use super::{
     Advance, Breach, Content, Ending, Envelope, Exchange, Extension, Failure, Message, Outcome, Session, Wire,
 };
+use crate::data::DataWriter;
 
 /// The most commands that are outstanding at a time.
 pub const PIPELINED_COMMANDS_MAX: usize = 100;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
-use super::super::data::DataWriter;
 use super::super::{Reply, ReplyReader};
 use super::dialogue::Dialogue;
 use super::failure::{Breach, Failure};
+use crate::data::DataWriter;
 
 /// Service not available, closing transmission channel (RFC 5321 §4.2.3).
 const CLOSING: u16 = 421;
@@ -37,6 +37,16 @@ impl Wire {
             unasked: false,
             dialogue,
         }
+    }
+
+    /// The wire of the same connection under TLS, on which the client speaks first. Fails if something came in clear text that
+    /// was not read.
+    pub(super) fn after_tls(self) -> Result<Self, Breach> {
+        if !self.input.is_empty() {
+            return Err(Breach::Injected);
+        }
+        let replies_read = self.replies_read;
+        Ok(Self { outstanding: 0, replies_read, ..Self::new(self.dialogue) })
     }
 
     /// Takes octets from the server.
@@ -69,6 +79,16 @@ impl Wire {
         self.output.put_slice(b"\r\n");
         if let Some(dialogue) = &mut self.dialogue {
             dialogue.sent_command(line);
+        }
+    }
+
+    /// Says a response to a challenge, whose reply is then outstanding. It is a secret.
+    pub(super) fn response(&mut self, line: &str) {
+        self.ask();
+        self.output.put_slice(line.as_bytes());
+        self.output.put_slice(b"\r\n");
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.sent_response();
         }
     }
 

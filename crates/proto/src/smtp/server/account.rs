@@ -1,9 +1,8 @@
-//! Who a session speaks for: XREGISTER, XPASSWD, XUNREGISTER (docs/registration.md) and AUTH (RFC 4954).
+//! Who a session speaks for: XREGISTER, XPASSWD, XUNREGISTER (docs/registration.md).
 
 use super::State;
 use super::core::Core;
 use super::step::{Ask, Question};
-use crate::sasl::plain::Credentials;
 use crate::sasl::scram::Verifier;
 use crate::smtp::{Enhanced, Reply, replies};
 use crate::{Address, LocalPart};
@@ -34,13 +33,6 @@ pub enum Issued {
 /// Shall the session's account and its mail go?
 #[derive(Debug)]
 pub struct Unregister;
-
-/// Do the credentials prove who it is?
-#[derive(Debug)]
-pub struct Authenticate {
-    /// What the client says.
-    pub credentials: Credentials,
-}
 
 /// `XREGISTER [name] [TOKEN=token]`
 pub(super) fn xregister<R>(core: &mut Core, args: &str) -> State<R> {
@@ -83,7 +75,7 @@ impl<R: 'static> Ask<'_, R, Register> {
 
 /// `XPASSWD [VERIFIER=verifier]`
 pub(super) fn xpasswd<R>(core: &mut Core, args: &str) -> State<R> {
-    if !core.secure {
+    if !core.channel.is_private() {
         return refuse(core, &replies::ENCRYPTION_REQUIRED);
     }
     let verifier = match args.split_once('=') {
@@ -138,59 +130,14 @@ impl<R: 'static> Ask<'_, R, Unregister> {
     }
 }
 
-/// `AUTH mechanism [initial-response]`
-pub(super) fn auth<R>(core: &mut Core, args: &str) -> State<R> {
-    if !core.secure {
-        return refuse(core, &replies::ENCRYPTION_REQUIRED);
-    }
-    let (mechanism, initial) = match args.split_once(' ') {
-        Some((mechanism, initial)) => (mechanism, Some(initial)),
-        None => (args, None),
-    };
-    match initial {
-        _ if mechanism.is_empty() => refuse(core, &replies::syntax("AUTH mechanism [initial-response]")),
-        _ if !mechanism.eq_ignore_ascii_case("PLAIN") => refuse(core, &replies::UNKNOWN_MECHANISM),
-        Some(response) => sasl_response(core, response.as_bytes()),
-        None => {
-            core.reply(&Reply::new(334, None, ""));
-            State::Sasl
-        }
-    }
-}
-
-/// The client's message of the PLAIN mechanism, or `*` (RFC 4954 §4).
-pub(super) fn sasl_response<R>(core: &mut Core, response: &[u8]) -> State<R> {
-    if response == b"*" {
-        return refuse(core, &replies::AUTH_CANCELLED);
-    }
-    match Credentials::decode(response) {
-        Some(credentials) => State::Asking(Question::Authenticate(Authenticate { credentials })),
-        None => refuse(core, &replies::BAD_BASE64),
-    }
-}
-
-impl<R: 'static> Ask<'_, R, Authenticate> {
-    /// It is who it says; or not.
-    pub fn answer(self, verdict: Result<(), Reply>) {
-        self.proceed(|core, _| match verdict {
-            Ok(()) => {
-                core.bound = true;
-                core.reply(&replies::LOGGED_IN);
-                State::Command(None)
-            }
-            Err(reply) => refused(core, &reply),
-        });
-    }
-}
-
 /// The driver's refusal.
-fn refused<R>(core: &mut Core, reply: &Reply) -> State<R> {
+pub(super) fn refused<R>(core: &mut Core, reply: &Reply) -> State<R> {
     core.refuse(reply);
     State::Command(None)
 }
 
 /// The session's own refusal.
-fn refuse<R>(core: &mut Core, reply: &Reply) -> State<R> {
+pub(super) fn refuse<R>(core: &mut Core, reply: &Reply) -> State<R> {
     core.error(reply);
     State::Command(None)
 }

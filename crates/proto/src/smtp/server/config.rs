@@ -17,6 +17,8 @@ pub struct Config {
     /// Whether other mail servers deliver here. Then nobody types: lines end in CRLF alone, and whoever talks before its turn
     /// (RFC 2920 §3.1) is not served.
     pub from_outside: bool,
+    /// Whether the connection can be encrypted when the client asks for it.
+    pub starttls: bool,
     /// How much is taken.
     pub limits: Limits,
     /// How long a peer is waited for.

@@ -7,8 +7,10 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 
 use super::config::{AUTH_OCTETS_MAX, Config};
-use super::line::{Found, LineReader};
-use crate::smtp::data::LineEnd;
+use crate::data::LineEnd;
+use crate::foreign::is_foreign;
+use crate::line::{Found, LineReader};
+use crate::sasl::Channel;
 use crate::smtp::{Reply, replies};
 
 /// What each buffer of an idle session may keep.
@@ -39,8 +41,8 @@ impl Hello {
 /// What all states share.
 pub(super) struct Core {
     pub(super) config: Arc<Config>,
-    /// Whether nobody can overhear: TLS, or a peer on this machine.
-    pub(super) secure: bool,
+    /// Who could overhear it.
+    pub(super) channel: Channel,
     pub(super) hello: Hello,
     /// Whether the session speaks for an account.
     pub(super) bound: bool,
@@ -60,6 +62,8 @@ pub(super) struct Core {
     /// Set while messages have been handed over and their reader has not shown yet that it has them: how many octets of the
     /// input arrived before the writing that ends with the last dot. Commands in those show nothing.
     unconfirmed: Option<usize>,
+    /// More has been sent than has arrived here.
+    under_way: bool,
 }
 
 /// What stands at the front of the input.
@@ -75,11 +79,11 @@ pub(super) enum Line {
 }
 
 impl Core {
-    pub(super) fn new(config: Arc<Config>, secure: bool, now: Instant) -> Self {
+    pub(super) fn new(config: Arc<Config>, channel: Channel, now: Instant) -> Self {
         let lines = LineReader::new(config.from_outside);
         Self {
             config,
-            secure,
+            channel,
             hello: Hello::None,
             bound: false,
             stopping: false,
@@ -92,6 +96,7 @@ impl Core {
             sent: false,
             errors: 0,
             unconfirmed: None,
+            under_way: false,
         }
     }
 
@@ -143,8 +148,14 @@ impl Core {
 
     /// Messages have been handed over, all but what is written last, with the last dot.
     pub(super) fn expect_confirmation(&mut self) {
-        // An input that is full may hide more that came early: then nothing can confirm this time.
-        self.unconfirmed = (self.input.len() < super::INPUT_OCTETS_MAX).then_some(self.input.len());
+        // Where more came early than is known, nothing can confirm this time.
+        let hides_more = mem::take(&mut self.under_way) || self.input.len() >= super::INPUT_OCTETS_MAX;
+        self.unconfirmed = (!hides_more).then_some(self.input.len());
+    }
+
+    /// The peer has sent more than has arrived in the input.
+    pub(super) fn expect_more(&mut self) {
+        self.under_way = true;
     }
 
     /// There is nothing more to confirm.
@@ -230,27 +241,4 @@ impl Core {
         self.error(reply);
         Line::Refused
     }
-}
-
-/// How other protocols begin: a TLS record, an SSLv2 hello, and what a browser says that a web page has sent here.
-const FOREIGN_OPENINGS: [&[u8]; 14] = [
-    b"\x16",
-    b"\x80",
-    b"GET ",
-    b"POST ",
-    b"PUT ",
-    b"HEAD ",
-    b"OPTIONS ",
-    b"DELETE ",
-    b"CONNECT ",
-    b"PATCH ",
-    b"TRACE ",
-    b"PROPFIND ",
-    b"PRI * HTTP",
-    b"SSH-",
-];
-
-/// Whether the first octets of a session are another protocol's, however long their line is.
-fn is_foreign(input: &[u8]) -> bool {
-    FOREIGN_OPENINGS.iter().any(|opening| input.starts_with(opening))
 }

@@ -1,6 +1,7 @@
 //! The extensions that EHLO lists (RFC 5321 §4.1.1.1): one row each.
 
 use super::core::Core;
+use crate::sasl::Mechanism;
 
 struct Extension {
     keyword: &'static str,
@@ -14,7 +15,8 @@ const EXTENSIONS: &[Extension] = &[
     Extension { keyword: "8BITMIME", parameters: plain },
     Extension { keyword: "SMTPUTF8", parameters: plain },
     Extension { keyword: "ENHANCEDSTATUSCODES", parameters: plain },
-    Extension { keyword: "AUTH", parameters: |core| core.secure.then(|| "PLAIN".to_owned()) },
+    Extension { keyword: "STARTTLS", parameters: starttls },
+    Extension { keyword: "AUTH", parameters: mechanisms },
     Extension { keyword: "XREGISTER", parameters: plain },
     Extension { keyword: "XPASSWD", parameters: plain },
     Extension { keyword: "XUNREGISTER", parameters: plain },
@@ -24,6 +26,14 @@ const EXTENSIONS: &[Extension] = &[
 
 fn plain(_: &Core) -> Option<String> {
     Some(String::new())
+}
+
+fn starttls(core: &Core) -> Option<String> {
+    (core.config.starttls && !core.channel.is_tls()).then(String::new)
+}
+
+fn mechanisms(core: &Core) -> Option<String> {
+    Some(Mechanism::list(&core.channel)).filter(|list| !list.is_empty())
 }
 
 /// EHLO's reply: the host's name and a line for each extension that is offered.

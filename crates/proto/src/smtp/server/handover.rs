@@ -12,7 +12,7 @@ use super::config::WAIT_MAX;
 use super::core::Core;
 use super::mail::Envelope;
 use super::step::{Ask, Question};
-use crate::smtp::data::DataWriter;
+use crate::data::DataWriter;
 use crate::smtp::{Enhanced, Reply, replies};
 use crate::{Address, ReversePath};
 

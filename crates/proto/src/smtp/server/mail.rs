@@ -7,7 +7,7 @@ use super::State;
 use super::config::Config;
 use super::core::{Core, Hello};
 use super::step::{Ask, Question};
-use crate::smtp::data::{DataReader, Piece};
+use crate::data::{DataReader, Piece};
 use crate::smtp::{Reply, replies};
 use crate::{ForwardPath, ReversePath};
 

@@ -9,12 +9,13 @@
 //! [`Envelope`].
 
 mod account;
+mod auth;
 mod config;
 mod core;
 mod extensions;
 mod handover;
-mod line;
 mod mail;
+mod starttls;
 mod step;
 mod verbs;
 
@@ -25,17 +26,21 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-pub use self::account::{Authenticate, IssuePassword, Issued, Register, Unregister};
+pub use self::account::{IssuePassword, Issued, Register, Unregister};
+pub use self::auth::Authenticate;
 pub use self::config::{AUTH_OCTETS_MAX, Config, Limits, Timeouts, WAIT_MAX};
 pub use self::core::Hello;
 pub use self::handover::{Block, Flush, NextChunk, NextMessage, Retrieve};
 pub use self::mail::{BeginData, Commit, Envelope, Mail, Recipient};
+pub use self::starttls::StartTls;
 pub use self::step::{Ask, Step};
 
 use self::core::{Core, Line};
 use self::mail::{Received, Receiving};
 use self::step::Question;
 use super::{Reply, replies};
+use crate::sasl::Channel;
+use crate::sasl::server::Exchange;
 
 /// How much unread input a session holds: more than any line, and than any piece of mail data a driver should read at once.
 pub const INPUT_OCTETS_MAX: usize = 64 << 10;
@@ -56,14 +61,16 @@ enum State<R> {
     Greeting,
     /// Between two commands, perhaps inside a transaction.
     Command(Option<Envelope<R>>),
-    /// The client owes its half of an AUTH exchange.
-    Sasl,
+    /// The client owes a response of its login.
+    Sasl(Exchange),
     /// A question is to be put.
     Asking(Question<R>),
     /// A question was put.
     Asked,
     /// Mail data is coming in.
     Data(Receiving<R>),
+    /// TLS begins when the reply that says so is out.
+    BeforeTls,
     /// A maildrop has gone out but for what ends with its last dot.
     BeforeLastDot,
     /// All that has arrived by now is known: that may go out too.
@@ -78,6 +85,7 @@ enum Move<R> {
     Poll,
     Send,
     Close,
+    StartTls,
     Content(Range<usize>),
     TypedLineEnd,
     Abandon,
@@ -85,9 +93,9 @@ enum Move<R> {
 }
 
 impl<R: 'static> Session<R> {
-    /// A session that has just been connected. `secure`: nobody can overhear it, so passwords may be said.
-    pub fn new(config: Arc<Config>, secure: bool, now: Instant) -> Self {
-        Self { core: Core::new(config, secure, now), state: State::Fresh }
+    /// A session that has just been connected over this channel.
+    pub fn new(config: Arc<Config>, channel: Channel, now: Instant) -> Self {
+        Self { core: Core::new(config, channel, now), state: State::Fresh }
     }
 
     /// Takes what the peer sent.
@@ -98,6 +106,11 @@ impl<R: 'static> Session<R> {
     /// Where a driver may put what the peer sent, to spare a copy: up to [`INPUT_OCTETS_MAX`] in all.
     pub fn input(&mut self) -> &mut BytesMut {
         &mut self.core.input
+    }
+
+    /// What is polled for has arrived in part: the peer has begun to say more than can be had yet.
+    pub fn expect_more(&mut self) {
+        self.core.expect_more();
     }
 
     /// Whether mail data is coming in, so that much input at once is worth its room.
@@ -136,6 +149,7 @@ impl<R: 'static> Session<R> {
             Move::Poll => Step::Poll,
             Move::Send => Step::Send(self.core.lend_output()),
             Move::Close => Step::Close,
+            Move::StartTls => Step::StartTls(StartTls::new(self)),
             Move::Content(range) => Step::Content(&self.core.input[range]),
             Move::TypedLineEnd => Step::Content(b"\r\n"),
             Move::Abandon => Step::Abandon,
@@ -161,7 +175,7 @@ impl<R: 'static> Session<R> {
             State::Command(transaction) if self.core.takes_confirmation() => {
                 self.proceed(State::Asking(Question::Flush(Flush { transaction })))
             }
-            State::Command(_) | State::Sasl if self.core.stopping => self.close_with(&replies::STOPPING),
+            State::Command(_) | State::Sasl(_) if self.core.stopping => self.close_with(&replies::STOPPING),
             State::Command(transaction) => match self.core.next_line(false) {
                 Line::Partial => self.wait(State::Command(transaction), now),
                 Line::Refused => self.proceed(State::Command(transaction)),
@@ -172,12 +186,12 @@ impl<R: 'static> Session<R> {
                     self.proceed(next)
                 }
             },
-            State::Sasl => match self.core.next_line(true) {
-                Line::Partial => self.wait(State::Sasl, now),
+            State::Sasl(exchange) => match self.core.next_line(true) {
+                Line::Partial => self.wait(State::Sasl(exchange), now),
                 Line::Refused => self.proceed(State::Command(None)),
                 Line::Foreign => self.close_with(&replies::NOT_SMTP),
                 Line::Command(line) => {
-                    let next = account::sasl_response(&mut self.core, &line);
+                    let next = auth::response(&mut self.core, exchange, &line);
                     self.core.recycle(line);
                     self.proceed(next)
                 }
@@ -189,6 +203,11 @@ impl<R: 'static> Session<R> {
             State::Asking(question) => Some(Move::Ask(question)),
             State::Asked => self.close_with(&replies::INTERNAL),
             State::Data(receiving) => self.receive_data(receiving, now),
+            State::BeforeTls if !self.core.output.is_empty() => {
+                self.state = State::BeforeTls;
+                Some(Move::Send)
+            }
+            State::BeforeTls => Some(Move::StartTls),
             State::BeforeLastDot => {
                 self.state = State::LastDot;
                 Some(Move::Poll)

@@ -1,10 +1,13 @@
 //! What a session asks of whoever drives it.
 
-use super::account::{Authenticate, IssuePassword, Register, Unregister};
+use super::account::{IssuePassword, Register, Unregister};
+use super::auth::Authenticate;
 use super::core::{Core, Hello};
 use super::handover::{Flush, NextChunk, NextMessage, Retrieve};
 use super::mail::{BeginData, Commit, Envelope, Mail, Recipient};
+use super::starttls::StartTls;
 use super::{OUTPUT_OCTETS, Session, State};
+use crate::sasl::server::LookUp;
 
 /// What the driver shall do next.
 pub enum Step<'s, R> {
@@ -16,6 +19,8 @@ pub enum Step<'s, R> {
     Send(&'s [u8]),
     /// Close the connection.
     Close,
+    /// Encrypt the connection.
+    StartTls(StartTls<'s, R>),
 
     /// May this peer have an address?
     Register(Ask<'s, R, Register>),
@@ -23,6 +28,8 @@ pub enum Step<'s, R> {
     IssuePassword(Ask<'s, R, IssuePassword>),
     /// Shall this account go?
     Unregister(Ask<'s, R, Unregister>),
+    /// What is kept of this user's password?
+    LookUp(Ask<'s, R, LookUp>),
     /// Is it who it says?
     Authenticate(Ask<'s, R, Authenticate>),
 
@@ -74,6 +81,7 @@ pub(super) enum Question<R> {
     Register(Register),
     IssuePassword(IssuePassword),
     Unregister(Unregister),
+    LookUp(LookUp),
     Authenticate(Authenticate),
     Mail(Mail),
     Recipient(Recipient<R>),
@@ -100,6 +108,7 @@ impl<R> Question<R> {
             Self::Register(question) => Step::Register(ask(session, question)),
             Self::IssuePassword(question) => Step::IssuePassword(ask(session, question)),
             Self::Unregister(question) => Step::Unregister(ask(session, question)),
+            Self::LookUp(question) => Step::LookUp(ask(session, question)),
             Self::Authenticate(question) => Step::Authenticate(ask(session, question)),
             Self::Mail(question) => Step::Mail(ask(session, question)),
             Self::Recipient(question) => Step::Recipient(ask(session, question)),

@@ -3,7 +3,8 @@
 use super::core::{Core, Hello};
 use super::handover::xretrieve;
 use super::mail::{Envelope, data, mail, rcpt};
-use super::{State, account, extensions};
+use super::starttls::starttls;
+use super::{State, account, auth, extensions};
 use crate::smtp::{Enhanced, Reply, replies};
 
 struct Verb<R> {
@@ -45,7 +46,8 @@ impl<R: 'static> Verb<R> {
         Self::new("EXPN", "EXPN list", Run::Anytime(expn)).utf8().ends_group(),
         Self::new("HELP", "HELP [verb]", Run::Anytime(help::<R>)),
         Self::new("QUIT", "QUIT", Run::Reset(quit)).ends_group(),
-        Self::new("AUTH", "AUTH PLAIN [response]", Run::Stranger(account::auth)).ends_group(),
+        Self::new("STARTTLS", "STARTTLS", Run::Outside(starttls)).ends_group(),
+        Self::new("AUTH", "AUTH mechanism [response]", Run::Stranger(auth::auth)).ends_group(),
         Self::new("XREGISTER", "XREGISTER [name] [TOKEN=token]", Run::Stranger(account::xregister)).ends_group(),
         Self::new("XPASSWD", "XPASSWD [VERIFIER=verifier]", Run::Owner(account::xpasswd)).ends_group(),
         Self::new("XUNREGISTER", "XUNREGISTER", Run::Owner(account::xunregister)).ends_group(),

@@ -1,15 +1,13 @@
 //! The accounts that this user holds, with their passwords.
 
-mod file;
-
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use proto::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::ServerAddress;
-
-pub use file::{ACCOUNTS_OCTETS_MAX, AccountsError, LOCK_WAIT_MAX};
+use crate::user_file::{self, Content, FileError};
 
 /// An account on a server, and the password that opens it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +21,25 @@ pub struct StoredAccount {
     /// The password that the server issued; never printed, not in debug output either.
     #[serde(deserialize_with = "password_text")]
     pub password: String,
+    /// Where its mail is retrieved if the server itself does not hand it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pop3: Option<ServerAddress>,
+    /// The user name for logging in, if that is not the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
 impl StoredAccount {
+    /// An account of a server that takes its address for a user name and hands out its mail itself.
+    pub fn new(address: Address, server: ServerAddress, password: String) -> Self {
+        Self { address, server, password, pop3: None, user: None }
+    }
+
+    /// The user name to log in with.
+    pub fn user(&self) -> String {
+        self.user.clone().unwrap_or_else(|| self.address.to_string())
+    }
+
     /// Whether this is its address, or the part before the `@`; large and small letters are the same, as on the server.
     pub fn is_called(&self, address_or_local_part: &str) -> bool {
         match address_or_local_part.parse::<Address>() {
@@ -50,16 +64,29 @@ impl fmt::Debug for StoredAccount {
 }
 
 /// The accounts that this user holds. The first is the default.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accounts {
     #[serde(default, rename = "account")]
     list: Vec<StoredAccount>,
 }
 
+impl Content for Accounts {}
+
 impl Accounts {
-    fn empty() -> Self {
-        Self { list: Vec::new() }
+    /// `$XDG_CONFIG_HOME/mymail/accounts.toml`, or under `~/.config` where that is not set.
+    pub fn default_path() -> Result<PathBuf, FileError> {
+        user_file::config_path("accounts.toml")
+    }
+
+    /// Reads the accounts. A file that is not there is an empty list.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        user_file::load(path)
+    }
+
+    /// Changes the accounts, and nobody else does so meanwhile. Returns what `change` does, when it is safely on disk.
+    pub fn update<T>(path: &Path, change: impl FnOnce(&mut Self) -> T) -> Result<T, FileError> {
+        user_file::update(path, change)
     }
 
     /// All of them, the default first.
@@ -132,11 +159,11 @@ mod tests {
 
     fn account(address: &str, server: &str) -> StoredAccount {
         let (address, server) = (address.parse().unwrap(), server.parse().unwrap());
-        StoredAccount { address, server, password: "vqk4-7t2m".into() }
+        StoredAccount::new(address, server, "vqk4-7t2m".into())
     }
 
     fn three() -> Accounts {
-        let mut accounts = Accounts::empty();
+        let mut accounts: Accounts = Default::default();
         accounts.add(account("9@mymailserver", "a.example"));
         accounts.add(account("Alice@mymailserver", "a.example"));
         accounts.add(account("9@mymailserver", "b.example"));

@@ -1,7 +1,8 @@
-//! SCRAM-SHA-256 (RFC 5802, RFC 7677): so far the verifier, which is all that a server keeps of a password.
+//! The verifier, which is all that a server keeps of a password, and the keys that both sides make of one.
 //!
 //! Its text is that of RFC 5803 §2: `SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -9,7 +10,7 @@ use std::str::FromStr;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::{digest, hmac, pbkdf2};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
 /// How often the hash is iterated for a new verifier: the least that RFC 7677 §4 allows. Issued passwords have 80 random
@@ -23,7 +24,7 @@ pub const SALT_OCTETS: usize = 16;
 pub const SALT_OCTETS_MAX: usize = 64;
 
 const NAME: &str = "SCRAM-SHA-256";
-type Key = [u8; digest::SHA256_OUTPUT_LEN];
+pub(super) type Key = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// What a server keeps of a password: enough to check it, not enough to log in with.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,15 +39,16 @@ impl Verifier {
     /// Derives the verifier of a password. `salt` must be random, [`SALT_OCTETS`] long. Takes a millisecond of work for
     /// each 4,096 iterations or so.
     pub fn derive(password: &str, salt: &[u8], iterations: NonZeroU32) -> Self {
-        // RFC 5802 §2.2 wants SASLprep; a password that it forbids is taken as it is (RFC 8265 §4 lets servers do so).
-        let prepared = stringprep::saslprep(password);
-        let password = prepared.as_deref().unwrap_or(password);
-        let mut salted = Key::default();
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password.as_bytes(), &mut salted);
-        let client_key = hmac_sha256(&salted, b"Client Key");
-        let mut stored_key = Key::default();
-        stored_key.copy_from_slice(digest::digest(&digest::SHA256, &client_key).as_ref());
-        Self { iterations, salt: salt.to_vec(), stored_key, server_key: hmac_sha256(&salted, b"Server Key") }
+        let Keys { client_key, server_key } = Keys::derive(password, salt, iterations);
+        Self { iterations, salt: salt.to_vec(), stored_key: sha256(&client_key), server_key }
+    }
+
+    /// What to show of somebody who does not exist: the same for a user every time, and no password is right. `secret` is the
+    /// server's own and random.
+    pub fn decoy(secret: &[u8; digest::SHA256_OUTPUT_LEN], user: &str) -> Self {
+        let octets = |purpose: &str| hmac_sha256(secret, format!("{purpose}\0{user}").as_bytes());
+        let salt = octets("salt")[..SALT_OCTETS].to_vec();
+        Self { iterations: ITERATIONS, salt, stored_key: octets("stored key"), server_key: octets("server key") }
     }
 
     /// Whether this is the password, in a time that does not depend on how wrong it is.
@@ -54,6 +56,57 @@ impl Verifier {
         let candidate = Self::derive(password, &self.salt, self.iterations);
         candidate.stored_key.ct_eq(&self.stored_key).into()
     }
+
+    /// How often the client shall iterate the hash.
+    pub(super) fn iterations(&self) -> NonZeroU32 {
+        self.iterations
+    }
+
+    /// What the client shall salt the password with.
+    pub(super) fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+
+    /// Whether who made this proof knows the password (RFC 5802 §3).
+    pub(super) fn is_proved(&self, proof: &Key, auth_message: &[u8]) -> Choice {
+        let client_key = xor(proof, &hmac_sha256(&self.stored_key, auth_message));
+        sha256(&client_key).ct_eq(&self.stored_key)
+    }
+
+    /// The server's own proof that it knows this verifier.
+    pub(super) fn signature(&self, auth_message: &[u8]) -> Key {
+        hmac_sha256(&self.server_key, auth_message)
+    }
+}
+
+/// What who knows the password can make of it.
+pub(super) struct Keys {
+    client_key: Key,
+    server_key: Key,
+}
+
+impl Keys {
+    pub(super) fn derive(password: &str, salt: &[u8], iterations: NonZeroU32) -> Self {
+        let password = prepared(password);
+        let mut salted = Key::default();
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password.as_bytes(), &mut salted);
+        Self { client_key: hmac_sha256(&salted, b"Client Key"), server_key: hmac_sha256(&salted, b"Server Key") }
+    }
+
+    /// The proof of a client that knows the password.
+    pub(super) fn proof(&self, auth_message: &[u8]) -> Key {
+        xor(&self.client_key, &hmac_sha256(&sha256(&self.client_key), auth_message))
+    }
+
+    /// What a server that knows the password's verifier signs with.
+    pub(super) fn signature(&self, auth_message: &[u8]) -> Key {
+        hmac_sha256(&self.server_key, auth_message)
+    }
+}
+
+/// A text as RFC 5802 §2.2 wants it, by SASLprep; one that this forbids stays as it is (RFC 8265 §4 lets servers do so).
+pub(super) fn prepared(text: &str) -> Cow<'_, str> {
+    stringprep::saslprep(text).unwrap_or(Cow::Borrowed(text))
 }
 
 impl fmt::Display for Verifier {
@@ -99,6 +152,16 @@ impl FromStr for Verifier {
     }
 }
 
+fn sha256(octets: &[u8]) -> Key {
+    let mut hash = Key::default();
+    hash.copy_from_slice(digest::digest(&digest::SHA256, octets).as_ref());
+    hash
+}
+
+fn xor(a: &Key, b: &Key) -> Key {
+    std::array::from_fn(|at| a[at] ^ b[at])
+}
+
 fn hmac_sha256(key: &Key, message: &[u8]) -> Key {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
     let mut octets = Key::default();
@@ -113,15 +176,6 @@ mod tests {
     /// PostgreSQL's documentation and RFC 7677 §3 use this password and salt.
     fn pencil() -> Verifier {
         Verifier::derive("pencil", &STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap(), ITERATIONS)
-    }
-
-    #[test]
-    fn the_keys_of_rfc_7677() {
-        // The server's signature over the AuthMessage of RFC 7677 §3 is printed there; it is made with ServerKey.
-        let auth_message = "n=user,r=rOprNGfwEbeRWgbNEkqO,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
-                            s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-        let signature = hmac_sha256(&pencil().server_key, auth_message.as_bytes());
-        assert_eq!(STANDARD.encode(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
     }
 
     #[test]
@@ -146,5 +200,15 @@ mod tests {
             assert_eq!(bad.parse::<Verifier>(), Err(BadVerifier), "{bad}");
         }
         assert!(!format!("{:?}", pencil()).contains(&STANDARD.encode(pencil().stored_key)));
+    }
+
+    #[test]
+    fn a_decoy_looks_alike_every_time_and_accepts_nothing() {
+        let decoy = Verifier::decoy(&[1; 32], "nobody");
+        assert_eq!(decoy, Verifier::decoy(&[1; 32], "nobody"));
+        assert_eq!(decoy.to_string().parse(), Ok(decoy.clone()));
+        assert_ne!(decoy.salt, Verifier::decoy(&[1; 32], "somebody").salt);
+        assert_ne!(decoy.salt, Verifier::decoy(&[2; 32], "nobody").salt);
+        assert!(!decoy.accepts("") && !decoy.accepts("nobody"));
     }
 }

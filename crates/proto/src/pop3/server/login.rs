@@ -1,0 +1,136 @@
+//! The AUTHORIZATION state: USER and PASS (RFC 1939 §7), or AUTH (RFC 5034), where nobody can overhear them.
+
+use super::core::Core;
+use super::maildrop::{Maildrop, Message};
+use super::step::{Ask, Question};
+use super::{Stage, State};
+use crate::pop3::{Response, responses};
+use crate::sasl::Mechanism;
+use crate::sasl::plain::Credentials;
+use crate::sasl::server::{Attempt, Exchange, Flaw, LookUp, Secret, Turn};
+
+/// Is the client who it says, and what is in its maildrop?
+#[derive(Debug)]
+pub struct Authenticate {
+    /// What the client claims.
+    pub attempt: Attempt,
+}
+
+/// The client has not logged in.
+#[derive(Default)]
+pub(super) struct Authorization {
+    /// Whom the next PASS is for.
+    user: Option<String>,
+}
+
+impl Authorization {
+    /// From its beginning.
+    pub(super) fn again<M>() -> State<M> {
+        Self::default().go_on()
+    }
+
+    fn go_on<M>(self) -> State<M> {
+        State::Command(Stage::Authorization(self))
+    }
+}
+
+/// `USER name`. Any name is good enough: that a mailbox exists is nobody's business (RFC 1939 §13).
+pub(super) fn user<M>(core: &mut Core, authorization: Authorization, name: &str) -> State<M> {
+    if !core.channel.is_private() {
+        return refuse(core, authorization, &responses::ENCRYPTION_REQUIRED);
+    }
+    if name.is_empty() {
+        return refuse(core, authorization, &responses::syntax("USER name"));
+    }
+    core.respond(&responses::SEND_PASSWORD);
+    Authorization { user: Some(name.to_owned()) }.go_on()
+}
+
+/// `PASS password`, which may have spaces anywhere.
+pub(super) fn pass<M>(core: &mut Core, authorization: Authorization, password: &str) -> State<M> {
+    if !core.channel.is_private() {
+        return refuse(core, authorization, &responses::ENCRYPTION_REQUIRED);
+    }
+    if password.is_empty() {
+        return refuse(core, authorization, &responses::syntax("PASS password"));
+    }
+    match authorization.user {
+        Some(user) => {
+            let credentials = Credentials { user, password: password.to_owned() };
+            State::Asking(Question::Authenticate(Authenticate { attempt: Attempt::Password(credentials) }))
+        }
+        None => refuse(core, authorization, &responses::USER_FIRST),
+    }
+}
+
+/// `AUTH [mechanism [initial-response]]`; without any it lists the mechanisms, as it did before there was CAPA.
+pub(super) fn auth<M>(core: &mut Core, authorization: Authorization, args: &str) -> State<M> {
+    if !core.channel.is_private() {
+        return refuse(core, authorization, &responses::ENCRYPTION_REQUIRED);
+    }
+    if args.is_empty() {
+        core.respond(&responses::MECHANISMS);
+        Mechanism::list(&core.channel).split(' ').for_each(|name| core.line(name));
+        core.line(".");
+        return authorization.go_on();
+    }
+    let (mechanism, initial) = match args.split_once(' ') {
+        Some((mechanism, initial)) => (mechanism, Some(initial.as_bytes())),
+        None => (args, None),
+    };
+    match Mechanism::find(mechanism).filter(|it| it.fits(&core.channel)) {
+        Some(mechanism) => {
+            let turn = Exchange::begin(mechanism, &core.channel, initial);
+            take(core, turn)
+        }
+        None => refuse(core, authorization, &responses::UNKNOWN_MECHANISM),
+    }
+}
+
+/// The client's response to a challenge.
+pub(super) fn response<M>(core: &mut Core, exchange: Exchange, response: &[u8]) -> State<M> {
+    take(core, exchange.respond(response))
+}
+
+fn take<M>(core: &mut Core, turn: Turn) -> State<M> {
+    match turn {
+        Turn::Challenge(exchange, text) => {
+            core.line(&format!("+ {text}"));
+            State::Sasl(exchange)
+        }
+        Turn::LookUp(question) => State::Asking(Question::LookUp(question)),
+        Turn::Judge(attempt) => State::Asking(Question::Authenticate(Authenticate { attempt })),
+        Turn::Over(Flaw::Cancelled) => refuse(core, Authorization::default(), &responses::AUTH_CANCELLED),
+        Turn::Over(Flaw::Malformed) => refuse(core, Authorization::default(), &responses::BAD_RESPONSE),
+    }
+}
+
+impl<M: Message> Ask<'_, M, LookUp> {
+    /// This is kept of the password; or nobody may log in now.
+    pub fn answer(self, secret: Result<Secret, Response>) {
+        self.proceed(|core, question| match secret {
+            Ok(secret) => take(core, question.answer(secret)),
+            Err(response) => refuse(core, Authorization::default(), &response),
+        });
+    }
+}
+
+impl<M: Message> Ask<'_, M, Authenticate> {
+    /// It is who it says, and these are its messages, the oldest first; or not.
+    pub fn answer(self, maildrop: Result<Vec<M>, Response>) {
+        self.proceed(|core, _| match maildrop {
+            Ok(messages) => {
+                let maildrop = Maildrop::new(messages);
+                core.respond(&Response::ok(format!("maildrop has {}", maildrop.summary())));
+                maildrop.go_on()
+            }
+            Err(response) => refuse(core, Authorization::default(), &response),
+        });
+    }
+}
+
+/// A refusal, the session's own or the driver's. It counts: guessing has an end.
+pub(super) fn refuse<M>(core: &mut Core, authorization: Authorization, response: &Response) -> State<M> {
+    core.error(response);
+    authorization.go_on()
+}

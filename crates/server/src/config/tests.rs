@@ -1,0 +1,135 @@
+//! What a configuration file may say, and what is said about one that is wrong.
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    Config::read(file.path()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn nothing_is_a_configuration() {
+    let config = parse("").unwrap();
+    assert_eq!(config.hostname.to_string(), "mymailserver");
+    let listen: Vec<_> = config.listen.iter().map(|listen| (listen.to_string(), listen.tls)).collect();
+    let starttls = |listen: &str| (listen.to_owned(), Tls::Starttls);
+    assert_eq!(listen, [starttls("smtp=127.0.0.1:2525"), starttls("pop3=127.0.0.1:1110")]);
+    assert_eq!(config.tls, None);
+}
+
+#[test]
+fn the_example_of_the_documentation() {
+    let config = parse(
+        r#"
+        hostname = "Mail.Example.org"
+        data = "/var/lib/mymail"
+        [[listen]]
+        protocol = "smtp"
+        address = "0.0.0.0:25"
+        tls = "starttls"
+        from_outside = true
+        [[listen]]
+        protocol = "pop3"
+        address = "0.0.0.0:995"
+        tls = "implicit"
+        [[listen]]
+        protocol = "pop3"
+        address = "127.0.0.1:110"
+        tls = "off"
+        from_outside = false
+        [tls]
+        certificate = "/etc/mymail/certificate.pem"
+        key = "key.pem"
+        [registration]
+        open = true
+        tokens = ["sesame"]
+        lease = "24h"
+        [limits]
+        message_size = "10 MiB"
+        [timeouts]
+        command = "5m"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.hostname.to_string(), "mail.example.org");
+    assert_eq!(config.limits.message_size, ByteSize::mib(10));
+    assert!(config.listen[0].from_outside);
+    let listen: Vec<_> = config.listen.iter().map(|listen| (listen.protocol, listen.tls)).collect();
+    let expected = [(Protocol::Smtp, Tls::Starttls), (Protocol::Pop3, Tls::Implicit), (Protocol::Pop3, Tls::Off)];
+    assert_eq!(listen, expected);
+    assert_eq!(
+        config.listen.iter().map(|listen| config.session(listen).starttls).collect::<Vec<_>>(),
+        [true, false, false]
+    );
+    let key = PathBuf::from("key.pem");
+    assert_eq!(config.tls, Some(Certificate { certificate: "/etc/mymail/certificate.pem".into(), key }));
+    let resolved = config.resolved().unwrap();
+    assert!(!resolved.contains("sesame") && resolved.contains("1, not shown"), "{resolved}");
+    assert!(parse(&resolved).is_err(), "without its tokens it is another configuration");
+    let open = resolved.replace("\"1, not shown\"", "[]");
+    assert_eq!(parse(&open).unwrap().resolved().unwrap(), open);
+    let again = parse(&open).unwrap();
+    assert_eq!((again.listen, again.tls), (config.listen, config.tls));
+    let odd = parse("[limits]\nmessage_size = 70000").unwrap();
+    assert_eq!(parse(&odd.resolved().unwrap()).unwrap().limits.message_size, ByteSize::b(70000));
+}
+
+/// RFC 1939 §3
+#[test]
+fn a_pop3_client_has_ten_minutes() {
+    for (text, minutes) in [("", 10), ("[timeouts]\ncommand = \"1s\"", 10), ("[timeouts]\ncommand = \"15m\"", 15)] {
+        let config = parse(text).unwrap();
+        let session = config.pop3_session(&config.listen[1]);
+        assert_eq!((session.timeout, session.starttls), (Duration::from_secs(minutes * 60), true), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_line_and_key() {
+    for (text, line, what) in [
+        ("hostnam = \"x\"", "line 1", "hostnam"),
+        ("hostname = \"-\"", "line 1", "Bad domain"),
+        ("\n[limits]\nrecipients = 0", "line 3", "at least 1"),
+        ("[limits]\nmessage_size = \"0 B\"", "line 2", "at least 1"),
+        ("[limits]\ncommand_octets = 100000", "line 2", "at most 12288"),
+        ("listen = []", "line 1", "at least one"),
+        (
+            "[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"\n[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:25\"",
+            "line 1",
+            "twice",
+        ),
+        ("[limits]\nmailbox_size = \"much\"", "line 2", "50 MiB"),
+        ("[timeouts]\ncommand = \"500000000years\"", "line 2", "at most"),
+        ("[timeouts]\n\ndata = \"0s\"", "line 3", "at least"),
+        ("[registration]\ntokens = [\"sesame\", 5]", "line 2, tokens", "list of texts"),
+        ("[registration]\ntokens = \"sesame\"", "line 2, tokens", "list of texts"),
+        ("[[listen]]\nprotocol = \"gopher\"\naddress = \"127.0.0.1:1\"", "line 2", "gopher"),
+        ("[[listen]]\nprotocol = \"smtp\"\naddress = \"here\"", "line 3", "address"),
+        ("[timeouts]\ncommand = \"soon\"", "line 2", "command"),
+        (
+            "[[listen]]\nfrom_outside = true\nprotocol = \"pop3\"\naddress = \"127.0.0.1:1\"",
+            "line 2, from_outside: ",
+            "over smtp alone",
+        ),
+        (
+            "listen = [{ protocol = \"pop3\", address = \"127.0.0.1:1\", from_outside = true }]",
+            "line 1, listen: ",
+            "over smtp alone",
+        ),
+        (
+            "[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:1\"\ntls = \"ssl\"",
+            "line 4, tls: ",
+            "expected one of `off`, `starttls`, `implicit`",
+        ),
+        ("[tls]\ncertificate = \"a.pem\"", "line 1", "missing field `key`"),
+        ("\n[tls]\nkey = \"a.pem\"", "line 2", "missing field `certificate`"),
+        ("[tls]\ncertificate = \"a.pem\"\nkey = 5", "line 3, key: ", "expected path string"),
+        ("[tls]\ncert = \"a.pem\"", "line 2, cert: ", "unknown field `cert`"),
+        ("tls = \"off\"", "line 1, tls: ", "expected struct Certificate"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(line) && error.contains(what), "{text}: {error}");
+        assert!(!error.contains("sesame"), "{error}");
+    }
+}

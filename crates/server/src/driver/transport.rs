@@ -1,0 +1,89 @@
+//! The connection beneath a session: a socket, in clear text or encrypted.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use proto::sasl::Channel;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+pub(crate) use crate::tls::Arrived;
+use crate::tls::{self, Acceptor, TlsStream};
+
+/// A connection with a peer.
+pub(crate) enum Transport {
+    /// In clear text.
+    Clear(TcpStream),
+    /// Encrypted.
+    Tls(Box<TlsStream>),
+}
+
+impl Transport {
+    /// The socket's descriptor.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Clear(stream) => stream.as_fd(),
+            Self::Tls(stream) => tls::descriptor(stream),
+        }
+    }
+
+    /// Reads what has arrived already.
+    pub(super) fn read_arrived(&mut self, octets: &mut [u8]) -> io::Result<Arrived> {
+        match self {
+            // The system is asked, not the runtime: that hears of new octets only when it next looks.
+            Self::Clear(stream) => match recv(&*stream, octets, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) | Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(Arrived::Nothing),
+                Ok((_, octets)) => Ok(Arrived::Octets(octets)),
+                Err(error) => Err(error.into()),
+            },
+            Self::Tls(stream) => tls::read_arrived(stream, octets),
+        }
+    }
+
+    /// Encrypts it; what a session may know of it then.
+    pub(crate) async fn encrypt(self, acceptor: &Acceptor) -> io::Result<(Self, Channel)> {
+        match self {
+            Self::Clear(stream) => {
+                let (stream, channel) = acceptor.accept(stream).await?;
+                Ok((Self::Tls(Box::new(stream)), channel))
+            }
+            Self::Tls(_) => Err(io::Error::other("the connection is encrypted already")),
+        }
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, octets),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_flush(context),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+        }
+    }
+}

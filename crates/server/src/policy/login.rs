@@ -1,0 +1,133 @@
+//! Who may log in: SASL's questions, answered alike for SMTP and POP3.
+//!
+//! A login that fails says the same, does the same work and takes the same time whether the account exists or not, and a peer and
+//! an account have only so many of them.
+
+use std::time::Duration;
+
+use proto::Address;
+use proto::pop3::{Response, responses};
+use proto::sasl::plain::Credentials;
+use proto::sasl::server::{Attempt, Secret};
+use proto::smtp::{Reply, replies};
+use store::{Account, Store, StoreError};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Client, password};
+use crate::clock;
+use crate::peers::Peer;
+
+/// When a failed login is answered, counted from its last message: later than any work that could tell what was wrong with it.
+const FAILED_LOGIN_TIME: Duration = Duration::from_millis(500);
+
+/// Why a login was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoginRefused {
+    /// It is not proved who the client is.
+    Credentials,
+    /// The peer, or those who want into this account, have failed too often.
+    TooManyFailures,
+    /// It can't be found out now.
+    NotNow,
+}
+
+impl From<LoginRefused> for Reply {
+    fn from(refused: LoginRefused) -> Self {
+        match refused {
+            LoginRefused::Credentials => replies::BAD_CREDENTIALS,
+            LoginRefused::TooManyFailures => replies::TOO_MANY_FAILED_LOGINS,
+            LoginRefused::NotNow => replies::STORE_FAILED,
+        }
+    }
+}
+
+impl From<LoginRefused> for Response {
+    fn from(refused: LoginRefused) -> Self {
+        match refused {
+            LoginRefused::Credentials => responses::BAD_CREDENTIALS,
+            LoginRefused::TooManyFailures => responses::TOO_MANY_FAILED_LOGINS,
+            LoginRefused::NotNow => responses::STORE_FAILED,
+        }
+    }
+}
+
+impl From<StoreError> for LoginRefused {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "cannot look up an account");
+        Self::NotNow
+    }
+}
+
+impl<S: Store> Client<S> {
+    /// What is kept of a user's password?
+    pub(crate) async fn look_up(&self, user: &str) -> Result<Secret, LoginRefused> {
+        self.may_try(user)?;
+        let account = self.find(user).await?;
+        let verifier = account.and_then(|account| account.verifier);
+        let verifier = verifier.unwrap_or_else(|| self.shared.decoy(&self.key(user)));
+        // Like a password it must not be foretold, and has no comma in it.
+        let nonce = password::generate().map_err(|_| LoginRefused::NotNow)?;
+        Ok(Secret { verifier, nonce })
+    }
+
+    /// Is the client who it says?
+    pub(crate) async fn authenticate(&mut self, attempt: &Attempt) -> Result<(), LoginRefused> {
+        let answer_failure_at = Instant::now() + FAILED_LOGIN_TIME;
+        let user = attempt.user();
+        self.may_try(user)?;
+        let account = self.find(user).await?.filter(|account| account.verifier.is_some());
+        let is_proved = match attempt {
+            Attempt::Password(credentials) => self.is_password(account.as_ref(), credentials).await?,
+            Attempt::Proof { is_valid, .. } => *is_valid,
+        };
+        let Some(account) = account.filter(|_| is_proved) else {
+            self.shared.failures.count(Peer::from(self.peer.ip()), self.key(user));
+            tracing::info!("a login failed");
+            sleep_until(answer_failure_at).await;
+            return Err(LoginRefused::Credentials);
+        };
+        // A store that takes no writes can still be read from.
+        if let Err(error) = self.shared.store.touch(&[account.id], clock::now()).await {
+            tracing::error!(%error, "cannot note that an account is in use");
+        }
+        tracing::info!(address = %account.address, "logged in");
+        self.bind(account.id, account.address, true);
+        Ok(())
+    }
+
+    fn may_try(&self, user: &str) -> Result<(), LoginRefused> {
+        if self.shared.failures.are_too_many(Peer::from(self.peer.ip()), &self.key(user)) {
+            tracing::info!("a login was refused: too many have failed");
+            return Err(LoginRefused::TooManyFailures);
+        }
+        Ok(())
+    }
+
+    /// Where there is no account, or it has no password, the same work is done for nothing.
+    async fn is_password(&self, account: Option<&Account>, credentials: &Credentials) -> Result<bool, LoginRefused> {
+        let verifier = account.and_then(|account| account.verifier.clone());
+        let verifier = verifier.unwrap_or_else(|| self.shared.decoy(&self.key(&credentials.user)));
+        let password = credentials.password.clone();
+        self.derive(move || Ok(verifier.accepts(&password))).await.map_err(|_| LoginRefused::NotNow)
+    }
+
+    /// The account of a user name.
+    async fn find(&self, user: &str) -> Result<Option<Account>, StoreError> {
+        let Some(address) = self.address(user) else { return Ok(None) };
+        match self.shared.store.mailbox(&address).await? {
+            Some(mailbox) => self.shared.store.account(mailbox.account).await,
+            None => Ok(None),
+        }
+    }
+
+    /// What a user name is counted by, whether there is such a user or not.
+    fn key(&self, user: &str) -> String {
+        self.address(user).map_or_else(String::new, |address| address.key())
+    }
+
+    /// A user name is an address, or the local part of one.
+    fn address(&self, user: &str) -> Option<Address> {
+        let domain = &self.settings.config.hostname;
+        user.parse().ok().or_else(|| Some(Address::new(user.parse().ok()?, domain.clone())))
+    }
+}
