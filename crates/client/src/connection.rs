@@ -164,7 +164,7 @@ impl Connection {
         self.require(Extension::XRetrieve)?;
         let request = self.take_session()?.retrieve(wait);
         match self.transport.run_patiently(request, wait.unwrap_or_default()).await? {
-            Ok(machine) => Ok(Retrieval::new(self, machine)),
+            Ok(machine) => Ok(Retrieval::by_xretrieve(self, machine)),
             Err((session, refusal)) => {
                 self.session = Some(session);
                 Err(Error::Refused(refusal))

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proto::pop3;
 use proto::sasl::client::Unproved;
 use proto::smtp::Reply;
 use proto::smtp::client::{Breach, Failure};
@@ -11,8 +12,8 @@ use thiserror::Error;
 
 use crate::{CertificateChange, FileError, ServerAddress};
 
-/// Why an operation failed. After anything but [`Error::Refused`], [`Error::NotOffered`], [`Error::NotPrivate`] and
-/// [`Error::BadInput`] the connection is of no use any more.
+/// Why an operation failed. After anything but [`Error::Refused`], [`Error::Pop3Refused`], [`Error::NotOffered`],
+/// [`Error::NotPrivate`] and [`Error::BadInput`] the connection is of no use any more.
 #[derive(Debug, Error)]
 pub enum Error {
     /// No connection could be made.
@@ -47,6 +48,15 @@ pub enum Error {
     /// The connection ended before the server had answered that it let go of the mail that is kept here.
     #[error("the mail is kept here, but may come again: {0}")]
     FlushInDoubt(#[source] Box<Error>),
+    /// A POP3 server greeted with a refusal, or ended the session with one.
+    #[error("the server gives no service: {0}")]
+    Pop3NoService(pop3::Response),
+    /// A POP3 server said no; its code may tell why.
+    #[error("the server refused: {0}")]
+    Pop3Refused(pop3::Response),
+    /// A POP3 server broke the protocol.
+    #[error("the server broke the protocol: {0}")]
+    Pop3Protocol(#[source] pop3::client::Breach),
     /// The server said no. 4yz: it may work later. 5yz: it won't.
     #[error("the server refused: {0}")]
     Refused(Reply),
@@ -67,8 +77,8 @@ pub enum Error {
     NoTls,
     /// The server had TLS when it was seen before, and does not offer it now.
     #[error(
-        "{server} had TLS before and does not offer it now, so nothing was said to it: somebody may be in between; if it has none \
-         any more indeed, remove its entry from {}",
+        "{server} had TLS before and does not offer it now: somebody may be in between; if it has none any more indeed, remove \
+         its entry from {}",
         path.display()
     )]
     Downgrade {
@@ -89,7 +99,7 @@ pub enum Error {
     #[error(transparent)]
     CertificateChanged(#[from] Box<CertificateChange>),
     /// The authorities that alone are trusted do not vouch for the server.
-    #[error("the certificate of {server} is not trusted, so nothing was said to it: {flaw}")]
+    #[error("the certificate of {server} is not trusted: {flaw}")]
     CertificateRefused {
         /// Which server.
         server: ServerAddress,
@@ -133,6 +143,16 @@ impl From<Breach> for Error {
         match breach {
             Breach::Unproved(unproved) => Self::Unproved(unproved),
             breach => Self::Protocol(breach),
+        }
+    }
+}
+
+impl From<pop3::client::Failure> for Error {
+    fn from(failure: pop3::client::Failure) -> Self {
+        match failure {
+            pop3::client::Failure::Closing(response) => Self::Pop3NoService(response),
+            pop3::client::Failure::Breach(breach) => Self::Pop3Protocol(breach),
+            pop3::client::Failure::Unproved(unproved) => Self::Unproved(unproved),
         }
     }
 }

@@ -102,7 +102,7 @@ pub(crate) enum Remembered {
 /// A server shows a certificate that is not what it is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "the certificate of {server} is not what it is known by, so nothing was said to it: somebody may be in between\n  \
+    "the certificate of {server} is not what it is known by: somebody may be in between\n  \
      known: {}\n  \
      now:   SHA-256 {shown}, and {flaw}\n\
      if the server has a new certificate indeed, remove its entry from {}",

@@ -1,7 +1,8 @@
-//! An async client for mymail and, where they allow, for any SMTP server: connect, register, send, retrieve.
+//! An async client for mymail and, where they allow, for any SMTP or POP3 server: connect, register, send, retrieve.
 //!
-//! The protocol is `proto`'s machine; a [`Connection`] pumps it over a stream and watches the clock. [`Accounts`] keeps the
-//! passwords of those that registered. Nothing here prints, asks, or knows an exit code.
+//! The protocols are `proto`'s machines; a [`Connection`] (SMTP) or [`Pop3Connection`] pumps one over a stream, encrypts that,
+//! and watches the clock. [`Accounts`] keeps the passwords of those that registered, [`KnownServers`] what servers showed to be
+//! recognized by. Nothing here prints, asks, or knows an exit code.
 
 mod accounts;
 mod certificate;
@@ -11,6 +12,7 @@ pub mod folder;
 mod known_servers;
 mod login;
 mod options;
+mod pop3_connection;
 mod retrieval;
 mod server_address;
 mod server_url;
@@ -27,6 +29,8 @@ pub use error::Error;
 pub use known_servers::{CertificateChange, Identity, KnownServers};
 pub use login::CREDENTIALS_OCTETS_MAX;
 pub use options::{CONNECT_TIMEOUT, ConnectOptions, FirstUse, Peer, QUIT_TIMEOUT, REPLY_TIMEOUT, TlsMode, Trust};
+pub use pop3_connection::{Pop3Connection, Pop3Mailbox};
+pub use proto::pop3::{Response as Pop3Response, ResponseCode};
 pub use proto::smtp::Reply;
 pub use proto::smtp::client::{Breach, Delivery, Envelope, Extension, Line, Listener, Outcome};
 pub use proto::{Address, ReversePath};

@@ -91,7 +91,7 @@ pub struct ConnectOptions {
     pub first_use: Option<FirstUse>,
     /// What this client calls itself in EHLO: a domain name or an address literal.
     pub client_name: String,
-    /// How long connecting may take, and then the server's greeting.
+    /// How long connecting may take, and then each of the server's greeting and the encryption.
     pub connect_timeout: Duration,
     /// How long each reply and each write may take.
     pub timeout: Duration,

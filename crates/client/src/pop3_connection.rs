@@ -86,10 +86,11 @@ impl Pop3Connection {
         let credentials = login::credentials(user, password)?;
         let offers = |mechanism| self.session.has_mechanism(mechanism);
         let login = match login::begin(&credentials, &self.channel, offers)? {
-            Some(exchange) => self.session.login(exchange),
-            None => self.session.login_with_password(&credentials).map_err(|_| {
-                Error::BadInput("a user name or password has control characters, which POP3 can't say")
-            })?,
+            Some(exchange) => self.session.log_in(exchange),
+            None => self
+                .session
+                .log_in_with_password(&credentials)
+                .map_err(|_| Error::BadInput("a user name or password has control characters, which POP3 can't say"))?,
         };
         let session = self.transport.run(login).await?.map_err(|(_, refusal)| Error::Pop3Refused(refusal))?;
         Ok(Pop3Mailbox { transport: self.transport, session: Session::AtRest(session), user: user.to_owned() })

@@ -94,6 +94,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whoever_logs_in_can_be_written_in_a_url(user in "[^\\p{Cc}]{1,60}") {
+            let url = ServerUrl { user: Some(user), server: "pop3s://mail.example".parse().unwrap() };
+            proptest::prop_assert_eq!(url.to_string().parse(), Ok(url));
+        }
+
+        #[test]
+        fn any_text_is_a_server_or_none(text in ".{0,80}") {
+            if let Ok(url) = text.parse::<ServerUrl>() {
+                proptest::prop_assert_eq!(url.to_string().parse(), Ok(url));
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_url_of_a_user_is_refused() {
         for (text, error) in [

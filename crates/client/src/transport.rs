@@ -12,8 +12,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use proto::client::{Advance, Exchange, Octets};
 use proto::sasl::Channel;
-use proto::smtp::client::{Advance, Content, Exchange, Wire};
+use proto::smtp::client::Content;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::tls::Security;
@@ -59,7 +60,10 @@ impl Transport {
     }
 
     /// Runs an exchange to its end.
-    pub(crate) async fn run<E: Exchange>(&mut self, exchange: E) -> Result<E::Outcome, Error> {
+    pub(crate) async fn run<E: Exchange>(&mut self, exchange: E) -> Result<E::Outcome, Error>
+    where
+        Error: From<E::Failure>,
+    {
         self.run_patiently(exchange, Duration::ZERO).await
     }
 
@@ -68,7 +72,10 @@ impl Transport {
         &mut self,
         mut exchange: E,
         patience: Duration,
-    ) -> Result<E::Outcome, Error> {
+    ) -> Result<E::Outcome, Error>
+    where
+        Error: From<E::Failure>,
+    {
         let after = self.timeout.saturating_add(patience);
         loop {
             match within(after, self.progress(exchange)).await? {
@@ -88,7 +95,7 @@ impl Transport {
     }
 
     /// Receives some octets of a retrieval.
-    pub(crate) async fn receive(&mut self, wire: &mut Wire) -> Result<(), Error> {
+    pub(crate) async fn receive(&mut self, wire: &mut impl Octets) -> Result<(), Error> {
         within(self.timeout, self.transfer(wire)).await.map(drop)
     }
 
@@ -103,7 +110,10 @@ impl Transport {
     }
 
     /// Goes on until the server shows life: it takes octets, or gives a whole reply. Single octets of one are no life.
-    async fn progress<E: Exchange>(&mut self, mut exchange: E) -> Result<Advance<E>, Error> {
+    async fn progress<E: Exchange>(&mut self, mut exchange: E) -> Result<Advance<E>, Error>
+    where
+        Error: From<E::Failure>,
+    {
         let replies = exchange.wire().replies_read();
         loop {
             match exchange.advance()? {
@@ -118,11 +128,11 @@ impl Transport {
     }
 
     /// Carries octets once, in whichever direction is first able to.
-    async fn transfer(&mut self, wire: &mut Wire) -> Result<Moved, Error> {
+    async fn transfer(&mut self, wire: &mut impl Octets) -> Result<Moved, Error> {
         poll_fn(|context| self.poll_transfer(context, wire)).await
     }
 
-    fn poll_transfer(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Poll<Result<Moved, Error>> {
+    fn poll_transfer(&mut self, context: &mut Context<'_>, wire: &mut impl Octets) -> Poll<Result<Moved, Error>> {
         if !self.is_deaf {
             match self.poll_send(context, wire.output()) {
                 Poll::Ready(Ok(true)) => return Poll::Ready(Ok(Moved::Sent)),

@@ -61,6 +61,27 @@ fn the_file_is_fit_to_be_read_by_its_owner() {
 }
 
 #[test]
+fn an_account_says_where_to_retrieve_and_who_logs_in_if_that_is_not_plain() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file_in(folder.path());
+    let plain = account("9@mymailserver");
+    assert_eq!(plain.user(), "9@mymailserver");
+    let stored = StoredAccount {
+        server: "smtps://mail.example".parse().unwrap(),
+        pop3: Some("pop3s://mail.example".parse().unwrap()),
+        user: Some("alice".into()),
+        ..account("alice@mail.example")
+    };
+    assert_eq!(stored.user(), "alice");
+    Accounts::update(&path, |accounts| accounts.add(stored.clone())).unwrap();
+    assert_eq!(Accounts::load(&path).unwrap().list(), [stored]);
+    let text = fs::read_to_string(&path).unwrap();
+    let end = "server = \"smtps://mail.example:465\"\npassword = \"vqk4-7t2m-p3xa-c9rd\"\n\
+               pop3 = \"pop3s://mail.example:995\"\nuser = \"alice\"\n";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
 fn a_file_that_others_may_read_is_refused_with_the_cure() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path(), "");

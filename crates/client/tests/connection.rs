@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use client::{ConnectOptions, Connection, Delivery, Envelope, Error, Line, Outcome, Peer, ReversePath, TlsMode};
-use common::{PIPE_OCTETS, open, options, serve, server};
+use common::{PIPE_OCTETS, open, options, serve};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};

@@ -330,6 +330,27 @@ fn of_two_first_uses_at_once_one_is_known_and_the_other_refused() {
 }
 
 #[test]
+fn no_server_of_many_that_are_seen_at_once_is_lost() {
+    let (user, servers) = (User::new(), 8);
+    thread::scope(|scope| {
+        for port in 1..=servers {
+            let user = &user;
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let server: ServerAddress = format!("smtps://{HOST}:{port}").parse().unwrap();
+                let tls = self_signed(&[HOST]).config();
+                runtime.block_on(async {
+                    let (stream, _serving) = serve_encrypted(SESSION.to_owned(), Some(tls));
+                    Connection::open(stream, &server, Peer::Remote, user.options()).await.unwrap();
+                });
+            });
+        }
+    });
+    assert_eq!(user.known().list().count(), servers);
+    assert_eq!(user.told().len(), servers);
+}
+
+#[test]
 fn a_fingerprint_is_of_the_certificate_itself() {
     let der = CertificateDer::from(b"abc".to_vec());
     assert_eq!(Certificate::from(der).fingerprint(), Fingerprint::of(b"abc"));

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use client::{
-    Accounts, ConnectOptions, Connection, Fingerprint, Line, ServerAddress, StoredAccount, TlsMode, Trust,
-};
+use client::{Accounts, ConnectOptions, Connection, Fingerprint, Line, ServerAddress, StoredAccount, TlsMode, Trust};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Results, note};
@@ -153,9 +151,20 @@ impl ClientOptions {
 
 /// Logs in on a connection that stands.
 pub(crate) async fn log_in(connection: &mut Connection, account: &StoredAccount) -> anyhow::Result<()> {
-    let StoredAccount { address, server, password, .. } = account;
-    let logged_in = connection.login(&account.user(), password).await;
-    logged_in.with_context(|| format!("cannot log in to {server} as {address}"))
+    let StoredAccount { server, password, .. } = account;
+    let user = account.user();
+    connection.login(&user, password).await.with_context(|| cant_log_in(server, &user))
+}
+
+/// What failed when a login did.
+pub(crate) fn cant_log_in(server: &ServerAddress, user: &str) -> String {
+    format!("cannot log in to {server} as {user}")
+}
+
+/// A server of POP3, as a URL that says so.
+pub(crate) fn pop3_server(text: &str) -> Result<ServerAddress, String> {
+    let server: ServerAddress = text.parse().map_err(|error: client::ServerAddressError| error.to_string())?;
+    if server.scheme().is_pop3() { Ok(server) } else { Err("write pop3s://HOST or pop3://HOST".to_owned()) }
 }
 
 /// The accounts file.
@@ -165,8 +174,13 @@ pub(crate) fn accounts_path() -> anyhow::Result<PathBuf> {
 
 /// Ends a session that has done its work. Should the server fail to say goodbye, the work is done all the same.
 pub(crate) async fn hang_up(connection: Connection) {
-    if let Err(error) = connection.quit().await {
-        output::note(&format!("all is done, but the session did not end well: {error}"));
+    hung_up(connection.quit().await);
+}
+
+/// Says so if a session that has done its work did not end well.
+pub(crate) fn hung_up(ended: Result<(), client::Error>) {
+    if let Err(error) = ended {
+        note(&format!("all is done, but the session did not end well: {error}"));
     }
 }
 

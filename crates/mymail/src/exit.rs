@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::process::ExitCode;
 
-use client::{Delivery, Error, FileError, Outcome, Reply, ServerAddress};
+use client::{Delivery, Error, FileError, Outcome, Reply, ResponseCode, ServerAddress};
 use proto::smtp::Enhanced;
 
 /// How a command ends.
@@ -87,7 +87,9 @@ impl Exit {
             Error::KnownServers(error) => Self::of_file_error(error),
             Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => Self::TempFail,
             Error::Refused(reply) => Self::of_refusal(reply),
-            Error::Protocol(_) | Error::Unread => Self::Protocol,
+            Error::Pop3NoService(_) => Self::TempFail,
+            Error::Pop3Refused(response) => Self::of_pop3_refusal(response.code()),
+            Error::Protocol(_) | Error::Pop3Protocol(_) | Error::Unread => Self::Protocol,
             Error::Body(_) | Error::BadInput(_) | Error::Authority { .. } => Self::Data,
         }
     }
@@ -97,10 +99,9 @@ impl Exit {
             FileError::Io { action: "read", .. } => Self::Config,
             FileError::Io { .. } => Self::CantCreate,
             FileError::Locked { .. } => Self::TempFail,
-            FileError::NoHome
-            | FileError::Exposed { .. }
-            | FileError::Malformed { .. }
-            | FileError::TooLong { .. } => Self::Config,
+            FileError::NoHome | FileError::Exposed { .. } | FileError::Malformed { .. } | FileError::TooLong { .. } => {
+                Self::Config
+            }
         }
     }
 
@@ -113,6 +114,15 @@ impl Exit {
             // The server doesn't know the command, or not here (RFC 5321 §4.2.2).
             (500 | 502 | 503 | 504 | 555, _) => Self::Protocol,
             _ => Self::Data,
+        }
+    }
+
+    /// The exit code of a command that a POP3 server refused. It says why by a code (RFC 2449 §8, RFC 3206), or not at all.
+    fn of_pop3_refusal(code: Option<ResponseCode>) -> Self {
+        match code {
+            Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp) => Self::TempFail,
+            Some(ResponseCode::SysPerm | ResponseCode::Utf8) => Self::Unavailable,
+            Some(ResponseCode::Auth) | None => Self::NoPermission,
         }
     }
 
@@ -156,9 +166,10 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => "try again later".into(),
         Error::Refused(reply) | Error::NoService(reply) if reply.is_transient() => "try again later".into(),
         Error::Refused(reply) if is_refused_name(reply) => "choose another name".into(),
-        Error::Protocol(_) => "is it a mail server? `--verbose` shows the dialogue".into(),
+        Error::Protocol(_) | Error::Pop3Protocol(_) => "is it a mail server? `--verbose` shows the dialogue".into(),
         // Nothing to do: to send again could double the mail.
         Error::SentInDoubt(_) | Error::FlushInDoubt(_) => return None,
+        Error::Pop3NoService(_) | Error::Pop3Refused(_) => return None,
         Error::NoTls | Error::KnownServers(_) | Error::Authority { .. } | Error::Unproved(_) => return None,
         Error::Refused(_) | Error::NoService(_) | Error::Body(_) | Error::BadInput(_) | Error::Unread => return None,
     })

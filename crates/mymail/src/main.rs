@@ -61,6 +61,7 @@ enum Command {
     Retrieve(commands::retrieve::Args),
     Session(commands::session::Args),
     Accounts(commands::accounts::Args),
+    ConfigFor(commands::config_for::Args),
 }
 
 fn main() -> ExitCode {
@@ -98,6 +99,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
             Command::Retrieve(args) => commands::retrieve::run(args).await,
             Command::Session(args) => commands::session::run(args).await,
             Command::Accounts(args) => commands::accounts::run(args).await,
+            Command::ConfigFor(args) => commands::config_for::run(args).await,
         }
     })
 }

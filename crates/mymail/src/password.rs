@@ -1,7 +1,7 @@
 //! A password that the user gives: in a file, on standard input, or typed on the terminal without being shown.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::Path;
 
 use anyhow::{Context, bail};

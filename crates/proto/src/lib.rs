@@ -6,6 +6,7 @@
 pub mod address;
 pub mod client;
 pub mod data;
+mod flow;
 mod foreign;
 mod line;
 pub mod path;
@@ -14,4 +15,5 @@ pub mod sasl;
 pub mod smtp;
 
 pub use address::{Address, AddressError, Domain, LocalPart};
+pub use flow::INPUT_OCTETS_MAX;
 pub use path::{ForwardPath, ReversePath};

@@ -188,7 +188,9 @@ impl Dialogue {
 
     /// Whether it can run where time goes by at its own pace and stopping ends the server.
     pub fn runs_in_real_time(&self) -> bool {
-        !self.unhurried && !self.in_memory && !self.events.iter().any(|event| matches!(event, Event::Wait(_) | Event::Stop))
+        !self.unhurried
+            && !self.in_memory
+            && !self.events.iter().any(|event| matches!(event, Event::Wait(_) | Event::Stop))
     }
 
     fn starts_tls(&self) -> bool {

@@ -257,6 +257,7 @@ impl Mailboxes {
     }
 
     fn remove(&mut self, user: &str, deleted: &[Letter]) -> Result<(), Response> {
+        assert!(!deleted.is_empty(), "that nothing was deleted is no question");
         let letters = self.letters.entry(user.to_owned()).or_default();
         for letter in deleted {
             self.removals = self.removals.checked_sub(1).ok_or(responses::NOT_REMOVED)?;

@@ -200,7 +200,9 @@ impl Client {
                     ask.answer(Ok(issued));
                 }
                 Step::Unregister(ask) => {
-                    world.boxes.remove(&key(self.identity.take().as_ref()));
+                    let key = key(self.identity.take().as_ref());
+                    world.boxes.remove(&key);
+                    world.verifiers.remove(&key);
                     ask.answer(Ok(()));
                 }
                 Step::LookUp(ask) => {

@@ -1,8 +1,9 @@
 //! The authorities that vouch for certificates: the system's, or those of one file.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::{fs, io};
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::WebPkiSupportedAlgorithms;
@@ -10,6 +11,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
+
+/// The most octets that a file of authorities may have: many times what all those of the web take.
+const FILE_OCTETS_MAX: u64 = 16 << 20;
 
 /// Authorities, and certificates that need none.
 #[derive(Debug)]
@@ -35,7 +39,11 @@ impl Authorities {
     /// Those in a PEM file. A server's own certificate may be among them.
     pub(super) fn of_file(path: &Path) -> io::Result<Self> {
         let invalid = |message| io::Error::new(io::ErrorKind::InvalidData, message);
-        let pem = fs::read(path)?;
+        let mut pem = Vec::new();
+        File::open(path)?.take(FILE_OCTETS_MAX + 1).read_to_end(&mut pem)?;
+        if pem.len() as u64 > FILE_OCTETS_MAX {
+            return Err(invalid("it is too long"));
+        }
         let trusted: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         let trusted = trusted.map_err(|_| invalid("it is not PEM"))?;
         if trusted.is_empty() {

@@ -74,7 +74,11 @@ impl Pair {
     }
 
     /// A server that shows it, and has another's key.
-    pub(crate) fn with_key_of(&self, other: &Self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ServerConfig> {
+    pub(crate) fn with_key_of(
+        &self,
+        other: &Self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::try_from(other.key.serialize_der()).unwrap();
         let provider = Arc::new(ring::default_provider());
         let key = provider.key_provider.load_private_key(key).unwrap();

@@ -22,6 +22,11 @@ pub(crate) fn server() -> ServerAddress {
     "mail.example".parse().unwrap()
 }
 
+/// The same host, by POP3.
+pub(crate) fn pop3_server() -> ServerAddress {
+    "pop3://mail.example".parse().unwrap()
+}
+
 /// Options that touch no file of the user who runs the tests.
 pub(crate) fn options() -> ConnectOptions {
     ConnectOptions { trust: Trust::Anybody, ..ConnectOptions::default() }
@@ -31,7 +36,7 @@ pub(crate) async fn open(stream: DuplexStream, peer: Peer, options: ConnectOptio
     Connection::open(stream, &server(), peer, options).await
 }
 
-/// A server that says (`S:`) and hears (`C:`) this, in this order, waits so many seconds (`W:`), and falls silent at the end, or
+/// A server that says (`S:`, or raw `R:`) and hears (`C:`) this, in this order, waits so many seconds (`W:`), and falls silent at the end, or
 /// drops the connection (`X:`). What came behind the script is returned.
 pub(crate) fn serve(script: String) -> (DuplexStream, JoinHandle<String>) {
     serve_encrypted(script, None)
@@ -59,6 +64,8 @@ async fn play(script: String, mut stream: Box<dyn Stream>, tls: Option<Arc<Serve
                 // The client did not like the certificate.
                 Err(_) => return String::new(),
             },
+            // All of it at once, line ends and all.
+            ("R: ", text) => stream.write_all(text.replace("\\r\\n", "\r\n").as_bytes()).await.unwrap(),
             ("X: ", _) => return String::new(),
             ("W: ", seconds) => sleep(Duration::from_secs(seconds.parse().unwrap())).await,
             _ => panic!("no line of a script: {line}"),
@@ -75,7 +82,7 @@ async fn play(script: String, mut stream: Box<dyn Stream>, tls: Option<Arc<Serve
 }
 
 /// A line and nothing behind it: what follows may be encrypted.
-async fn read_line(stream: &mut dyn Stream) -> String {
+pub(crate) async fn read_line(stream: &mut dyn Stream) -> String {
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
         match stream.read_u8().await {

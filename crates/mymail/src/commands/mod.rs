@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod check_config;
+pub(crate) mod config_for;
 pub(crate) mod demo;
 pub(crate) mod register;
 pub(crate) mod retrieve;

@@ -2,19 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
-use client::{Connection, Retrieval};
+use client::{Accounts, Connection, Pop3Connection, Retrieval, ServerAddress, ServerUrl, StoredAccount};
 use serde::Serialize;
 
-use crate::client_options::{ClientOptions, hang_up};
+use crate::client_options::{ClientOptions, accounts_path, cant_log_in, hang_up, hung_up};
 use crate::destination::{Destination, Json, Maildir, Mbox, Raw, Text};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
-use crate::output::{note, stdout_for_mail, sync_stdout};
+use crate::output::{note, show_dialogue, stdout_for_mail, sync_stdout};
+use crate::password;
 use crate::progress::Progress;
 use crate::terminal::Harmless;
 
@@ -27,13 +28,24 @@ pub(crate) const WAIT_SECONDS_MAX: u64 = 300;
 Mail leaves the server only when it is safely printed or filed; until then it comes again.
 Each message is shown behind the header block that the server puts before it. --format raw prints
 the messages as their senders sent them, --format json one object per line.
+An account that has a POP3 server retrieves its mail there. With a URL it is any POP3 server's mail; the
+password is the one in the accounts file if you have an account there, or --password-file, or is asked for.
 
 Examples:
   mymail retrieve
+  mymail retrieve pop3s://alice@mail.example.org
   mymail retrieve --wait 60
   mymail retrieve --account alice@mymailserver --maildir ~/Maildir
   mymail retrieve --json | jq -r .from")]
 pub(crate) struct Args {
+    /// Retrieve the mail of this user on this server: pop3s://USER@HOST or pop3://USER@HOST
+    #[arg(value_parser = url, conflicts_with = "server")]
+    url: Option<ServerUrl>,
+
+    /// The password is the first line of this file; - is standard input
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+
     /// Wait for mail so many seconds, at most 300, when there is none
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=WAIT_SECONDS_MAX))]
     wait: Option<u64>,
@@ -52,6 +64,14 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     client: ClientOptions,
+}
+
+/// A server alone has `--server`.
+fn url(text: &str) -> Result<ServerUrl, String> {
+    if !text.contains("://") {
+        return Err("write pop3s://USER@HOST or pop3://USER@HOST".to_owned());
+    }
+    text.parse().map_err(|error: client::ServerAddressError| error.to_string())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -86,28 +106,109 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         (None, Some(folder)) => Target::Maildir(folder),
         (None, None) => Target::Show(format),
     };
-    let account = args.client.account()?;
-    let mut connection = args.client.log_in(&account).await?;
-    let count = retrieve(&mut connection, args.wait.map(Duration::from_secs), &target).await?;
-    hang_up(connection).await;
-    target.summarize(count, &args.client)?;
-    Ok(Exit::Done)
+    let wait = args.wait.map(Duration::from_secs);
+    let login = match args.url {
+        Some(url) => Login::at(url, &args.client, args.password_file.as_deref())?,
+        None => Login::of(args.client.account()?, args.password_file.as_deref())?,
+    };
+    let retrieved = if login.server.scheme().is_pop3() {
+        if wait.is_some() {
+            bail!(Failure::new(Exit::Usage, format!("--wait is not possible by POP3, as with {}", login.server)));
+        }
+        retrieve_by_pop3(&login, &args.client, &target).await?
+    } else {
+        let mut connection = args.client.talk.connect(&login.server).await?;
+        connection.login(&login.user, &login.password).await.with_context(|| login.failed())?;
+        let retrieved = retrieve(&mut connection, wait, &target).await?;
+        hang_up(connection).await;
+        retrieved
+    };
+    target.summarize(retrieved.kept, &args.client)?;
+    Ok(retrieved.exit())
 }
 
-/// Retrieves all mail, and has the server flush it once it is kept. Returns how many messages there were.
+/// Where the mail is, and what opens it.
+struct Login {
+    server: ServerAddress,
+    user: String,
+    password: String,
+}
+
+impl Login {
+    /// That of an account.
+    fn of(account: StoredAccount, password_file: Option<&Path>) -> anyhow::Result<Self> {
+        let user = account.user();
+        let password = match password_file {
+            Some(_) => password::ask(password_file, &user)?,
+            None => account.password,
+        };
+        Ok(Self { server: account.pop3.unwrap_or(account.server), user, password })
+    }
+
+    /// That of the user whom a URL names. The password of an account is for its own hosts alone.
+    fn at(url: ServerUrl, client: &ClientOptions, password_file: Option<&Path>) -> anyhow::Result<Self> {
+        let ServerUrl { user, server } = url;
+        let accounts = Accounts::load(&accounts_path()?)?;
+        let is_meant = |account: &&StoredAccount| {
+            let hosts = [Some(&account.server), account.pop3.as_ref()];
+            let is_there = hosts.into_iter().flatten().any(|known| known.host().eq_ignore_ascii_case(server.host()));
+            let is_users = |user: &String| *user == account.user() || account.is_called(user);
+            let is_named = client.account.as_ref().is_none_or(|name| account.is_called(name));
+            is_there && is_named && user.as_ref().is_none_or(is_users)
+        };
+        if let Some(account) = accounts.list().iter().find(is_meant) {
+            return Ok(Self { server, ..Self::of(account.clone(), password_file)? });
+        }
+        let Some(user) = user else {
+            let cure = format!("name its user: {}://USER@{}", server.scheme().name(), server.host());
+            bail!(Failure::new(Exit::Config, format!("you have no account on {}: {cure}", server.host())));
+        };
+        let password = password::ask(password_file, &format!("{user} on {}", server.host()))?;
+        Ok(Self { server, user, password })
+    }
+
+    fn failed(&self) -> String {
+        cant_log_in(&self.server, &self.user)
+    }
+}
+
+async fn retrieve_by_pop3(login: &Login, client: &ClientOptions, target: &Target) -> anyhow::Result<Retrieved> {
+    let options = client.talk.connect_options(Box::new(show_dialogue));
+    let connection = Pop3Connection::connect(&login.server, options).await?;
+    let mut mailbox = connection.login(&login.user, &login.password).await.with_context(|| login.failed())?;
+    let retrieved = target.take(mailbox.retrieve().await?).await?;
+    hung_up(mailbox.quit().await);
+    Ok(retrieved)
+}
+
+/// Retrieves all mail, and has the server flush it once it is kept.
 pub(crate) async fn retrieve(
     connection: &mut Connection,
     wait: Option<Duration>,
     target: &Target,
-) -> anyhow::Result<usize> {
-    let mut retrieval = connection.retrieve(wait).await?;
-    let count = retrieval.count();
-    if count > 0 {
-        target.or_cut_back(keep(&mut retrieval, target), "the mail stays on the server").await?;
+) -> anyhow::Result<Retrieved> {
+    target.take(connection.retrieve(wait).await?).await
+}
+
+/// How many messages were retrieved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retrieved {
+    pub(crate) kept: usize,
+    /// Those that the server has and would not give.
+    withheld: usize,
+}
+
+impl Retrieved {
+    /// Says so if there is more to retrieve.
+    pub(crate) fn exit(self) -> Exit {
+        match self.withheld {
+            0 => Exit::Done,
+            withheld => {
+                note(&format!("messages that the server did not hand over: {withheld}; they stay there"));
+                Exit::TempFail
+            }
+        }
     }
-    let confirmed = async { Ok(retrieval.confirm().await?) };
-    target.or_cut_back(confirmed, "the mail is kept, but may come again").await?;
-    Ok(count)
 }
 
 async fn keep(retrieval: &mut Retrieval<'_>, target: &Target) -> anyhow::Result<()> {
@@ -127,6 +228,18 @@ async fn keep(retrieval: &mut Retrieval<'_>, target: &Target) -> anyhow::Result<
 }
 
 impl Target {
+    /// Keeps all messages, and has the server flush them then.
+    async fn take(&self, mut retrieval: Retrieval<'_>) -> anyhow::Result<Retrieved> {
+        let count = retrieval.count();
+        if count > 0 {
+            self.or_cut_back(keep(&mut retrieval, self), "the mail stays on the server").await?;
+        }
+        let withheld = retrieval.withheld();
+        let confirmed = async { Ok(retrieval.confirm().await?) };
+        self.or_cut_back(confirmed, "the mail is kept, but may come again").await?;
+        Ok(Retrieved { kept: count.saturating_sub(withheld), withheld })
+    }
+
     async fn open(&self) -> io::Result<Box<dyn Destination>> {
         Ok(match self {
             Self::Show(format) => show(BufWriter::new(stdout_for_mail()?), *format),

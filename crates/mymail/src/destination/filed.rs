@@ -24,11 +24,9 @@ struct Beginning {
 }
 
 impl<W: Write> Filed<W> {
-    pub(crate) fn begin(from: &str, to: &str, mut inner: W) -> io::Result<Self> {
-        let path = if from == "<>" { "" } else { from };
-        write!(inner, "Return-Path: <{path}>\r\nDelivered-To: {to}\r\n")?;
+    pub(crate) fn begin(from: &str, to: &str, inner: W) -> Self {
         let beginning = Beginning { from: from.to_owned(), to: to.to_owned(), octets: Vec::new() };
-        Ok(Self { inner, undecided: Some(beginning) })
+        Self { inner, undecided: Some(beginning) }
     }
 
     pub(crate) fn end(mut self) -> io::Result<W> {
@@ -38,6 +36,13 @@ impl<W: Write> Filed<W> {
 
     fn decide(&mut self, has_header: bool) -> io::Result<()> {
         let Some(Beginning { from, to, octets }) = self.undecided.take() else { return Ok(()) };
+        let path = if from == "<>" { "" } else { &from };
+        let trace = format!("Return-Path: <{path}>\r\n");
+        // What comes by POP3 has it already.
+        if !octets.starts_with(trace.as_bytes()) {
+            self.inner.write_all(trace.as_bytes())?;
+        }
+        write!(self.inner, "Delivered-To: {to}\r\n")?;
         if !has_header {
             write!(self.inner, "From: {from}\r\nTo: {to}\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n")?;
         }
@@ -85,7 +90,7 @@ mod tests {
     use super::*;
 
     fn filed(from: &str, message: &str, step: usize) -> String {
-        let mut filed = Filed::begin(from, "b@x", Vec::new()).unwrap();
+        let mut filed = Filed::begin(from, "b@x", Vec::new());
         message.as_bytes().chunks(step).for_each(|piece| filed.write_all(piece).unwrap());
         String::from_utf8(filed.end().unwrap()).unwrap()
     }
@@ -100,6 +105,9 @@ mod tests {
         }
         let folded = "Subject: hi\r\n both\r\nX-Y : z\r\n\r\ntext\r\n";
         assert_eq!(filed("a@x", folded, 3), format!("Return-Path: <a@x>\r\nDelivered-To: b@x\r\n{folded}"));
+        let traced = "Return-Path: <a@x>\r\nSubject: hi\r\n\r\ntext\r\n";
+        assert_eq!(filed("a@x", traced, 3), format!("Delivered-To: b@x\r\n{traced}"));
+        assert!(filed("e@x", traced, 3).starts_with("Return-Path: <e@x>\r\nDelivered-To: b@x\r\nReturn-Path: <a@x>"));
         assert!(filed("<>", "\r\ntext\r\n", 3).ends_with("Return-Path: <>\r\nDelivered-To: b@x\r\n\r\ntext\r\n"));
     }
 

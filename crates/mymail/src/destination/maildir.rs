@@ -44,7 +44,7 @@ impl Destination for Maildir {
         let name = unique_name(self.names.len());
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.path("tmp", &name))?;
         self.names.push_back(name);
-        self.message = Some(Filed::begin(from, to, ToLf::new(BufWriter::new(file)))?);
+        self.message = Some(Filed::begin(from, to, ToLf::new(BufWriter::new(file))));
         Ok(())
     }
 

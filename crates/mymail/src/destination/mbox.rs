@@ -67,7 +67,7 @@ impl Destination for Mbox {
     fn begin(&mut self, from: &str, to: &str) -> io::Result<()> {
         let mut file = BufWriter::new(self.file.try_clone()?);
         writeln!(file, "From {} {}", sender(from), asctime(&Date::now()))?;
-        self.message = Some(Filed::begin(from, to, ToLf::new(Quoted::new(file)))?);
+        self.message = Some(Filed::begin(from, to, ToLf::new(Quoted::new(file))));
         Ok(())
     }
 

@@ -59,8 +59,8 @@ impl Server {
     pub(crate) fn next_listener(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening smtp ").and_then(|rest| rest.strip_suffix('\n'));
-        address.unwrap_or_else(|| panic!("the server says {line:?}")).to_owned()
+        let address = line.strip_prefix("listening ").and_then(|rest| rest.strip_suffix('\n')?.split_once(' '));
+        address.map(|(_protocol, address)| address).unwrap_or_else(|| panic!("the server says {line:?}")).to_owned()
     }
 }
 

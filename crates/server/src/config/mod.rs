@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use proto::Domain;
 use proto::pop3::server as pop3;
+use proto::sasl::AUTH_OCTETS_MAX;
 use proto::smtp::server as smtp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -104,7 +105,7 @@ pub struct Limits {
     #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub errors_per_session: usize,
     /// Longest command line, in octets, its end included.
-    #[serde(deserialize_with = "values::within::<512, { smtp::AUTH_OCTETS_MAX as u64 }, _, _>")]
+    #[serde(deserialize_with = "values::within::<512, { AUTH_OCTETS_MAX as u64 }, _, _>")]
     pub command_octets: usize,
     /// Slowest mail data: size a second, over a whole message that has taken longer than `timeouts.data`.
     #[serde(deserialize_with = "values::size", serialize_with = "values::exact_size")]

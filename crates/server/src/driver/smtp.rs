@@ -4,7 +4,8 @@ use std::io;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use proto::smtp::server::{INPUT_OCTETS_MAX, Session, Step};
+use proto::INPUT_OCTETS_MAX;
+use proto::smtp::server::{Session, Step};
 use store::{Recipient, Store};
 use tracing::Instrument;
 

@@ -48,7 +48,8 @@ impl Transport {
     pub(crate) async fn encrypt(self, acceptor: &Acceptor) -> io::Result<(Self, Channel)> {
         match self {
             Self::Clear(stream) => {
-                let (stream, channel) = acceptor.accept(stream).await?;
+                // Boxed: a handshake needs room that a connection should not have for all its life.
+                let (stream, channel) = Box::pin(acceptor.accept(stream)).await?;
                 Ok((Self::Tls(Box::new(stream)), channel))
             }
             Self::Tls(_) => Err(io::Error::other("the connection is encrypted already")),

@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use proto::INPUT_OCTETS_MAX;
 use proto::smtp::Reply;
-use proto::smtp::server::INPUT_OCTETS_MAX;
 use store::Store;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;

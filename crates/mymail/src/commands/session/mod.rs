@@ -162,10 +162,11 @@ impl Session {
 
     async fn retrieve(&mut self, wait: Option<Duration>) -> anyhow::Result<Exit> {
         let target = retrieve::Target::Show(retrieve::Format::of(&self.client));
-        if retrieve::retrieve(&mut self.connection, wait, &target).await? == 0 {
+        let retrieved = retrieve::retrieve(&mut self.connection, wait, &target).await?;
+        if retrieved.kept == 0 {
             note("no mail");
         }
-        Ok(Exit::Done)
+        Ok(retrieved.exit())
     }
 
     fn whoami(&self) -> anyhow::Result<Exit> {

@@ -41,12 +41,12 @@ impl Authorization {
     }
 
     /// Logs in by SASL (RFC 5034).
-    pub fn login(self, exchange: Sasl) -> Login {
+    pub fn log_in(self, exchange: Sasl) -> Login {
         Login::by_sasl(self, exchange)
     }
 
     /// Logs in by USER and PASS, for servers that have no mechanism that we know, over connections that nobody overhears.
-    pub fn login_with_password(self, credentials: &Credentials) -> Result<Login, Unsayable> {
+    pub fn log_in_with_password(self, credentials: &Credentials) -> Result<Login, Unsayable> {
         let is_sayable = |text: &str| !text.is_empty() && !text.contains(char::is_control);
         if is_sayable(&credentials.user) && is_sayable(&credentials.password) {
             Ok(Login::by_password(self, credentials))

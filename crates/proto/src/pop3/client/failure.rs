@@ -33,8 +33,8 @@ pub enum Breach {
     Unexpected { to: &'static str, response: Response },
     #[error("a response came that nothing was asked for: {0}")]
     Unasked(Response),
-    #[error("octets came in clear text where TLS was to begin")]
-    BehindStartTls,
+    #[error("something came in clear text behind the response to STLS: it could be anybody's")]
+    Injected,
     #[error("the server lists more than {CAPABILITIES_MAX} capabilities")]
     TooManyCapabilities,
     #[error("the server lists more than {MESSAGES_MAX} messages")]

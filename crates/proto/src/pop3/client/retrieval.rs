@@ -130,7 +130,7 @@ impl Retrieval {
     }
 
     fn is_at_end(&self) -> bool {
-        matches!(self.state, State::Between) && self.come == self.entries.len()
+        self.come == self.entries.len()
     }
 }
 

@@ -33,7 +33,7 @@ impl Exchange for StartTls {
         }
         // Somebody in the middle could have put it there.
         if !self.0.wire.input.is_empty() {
-            return Err(Breach::BehindStartTls.into());
+            return Err(Breach::Injected.into());
         }
         Ok(Advance::Done(Ok(BeforeTls(self.0.wire))))
     }

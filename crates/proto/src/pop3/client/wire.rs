@@ -47,7 +47,7 @@ impl Wire {
 
     /// The wire of the same connection, encrypted: nothing that was on its way in clear text is.
     pub(super) fn encrypted(self) -> Self {
-        Self::silent(self.dialogue)
+        Self { responses_read: self.responses_read, ..Self::silent(self.dialogue) }
     }
 
     /// How many commands have no response yet.

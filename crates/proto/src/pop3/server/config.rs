@@ -4,9 +4,6 @@ use std::time::Duration;
 
 use crate::Domain;
 
-/// Longest line of an AUTH exchange (RFC 5034 §4), its end included.
-pub const AUTH_OCTETS_MAX: usize = 12_288;
-
 /// How a listener's sessions behave.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -23,7 +20,7 @@ pub struct Config {
 /// How much a session takes.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Longest command line, its end included; AUTH has its own: [`AUTH_OCTETS_MAX`].
+    /// Longest command line, its end included; AUTH has its own: [`crate::sasl::AUTH_OCTETS_MAX`].
     pub command_octets: usize,
     /// Most errors before the session is ended.
     pub errors: usize,

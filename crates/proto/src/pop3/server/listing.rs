@@ -48,7 +48,7 @@ fn run<M: Message>(
 impl<M: Message> Listing<M> {
     /// Writes until the output is full, or all is said.
     pub(super) fn go_on(mut self, core: &mut Core) -> State<M> {
-        while !core.is_full() {
+        while !core.flow.is_full() {
             let Some((number, message)) = self.maildrop.next_from(self.next) else {
                 core.line(".");
                 return self.maildrop.go_on();

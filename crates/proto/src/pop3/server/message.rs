@@ -73,9 +73,9 @@ impl<M: Message> Ask<'_, M, NextChunk<M>> {
     pub fn chunk(self, octets: &[u8]) {
         self.proceed(|core, NextChunk { maildrop, mut top, mut writer }| {
             let (taken, is_over) = top.as_mut().map_or((octets.len(), false), |top| top.take(octets));
-            writer.write(&octets[..taken], &mut core.output);
+            writer.write(&octets[..taken], &mut core.flow.output);
             if is_over {
-                writer.finish(&mut core.output);
+                writer.finish(&mut core.flow.output);
                 return maildrop.go_on();
             }
             State::Asking(Question::NextChunk(NextChunk { maildrop, top, writer }))
@@ -85,7 +85,7 @@ impl<M: Message> Ask<'_, M, NextChunk<M>> {
     /// That was all of it.
     pub fn end(self) {
         self.proceed(|core, NextChunk { maildrop, writer, .. }| {
-            writer.finish(&mut core.output);
+            writer.finish(&mut core.flow.output);
             maildrop.go_on()
         });
     }

@@ -26,7 +26,7 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-pub use self::config::{AUTH_OCTETS_MAX, Config, Limits};
+pub use self::config::{Config, Limits};
 pub use self::login::Authenticate;
 pub use self::maildrop::Message;
 pub use self::message::{NextChunk, OpenMessage};
@@ -34,19 +34,15 @@ pub use self::step::{Ask, Step};
 pub use self::stls::StartTls;
 pub use self::update::Update;
 
-use self::core::{Core, Line};
+use self::core::Core;
 use self::listing::Listing;
 use self::login::Authorization;
 use self::maildrop::Maildrop;
 use self::step::Question;
 use super::{Response, responses};
+use crate::flow::Line;
 use crate::sasl::Channel;
 use crate::sasl::server::Exchange;
-
-/// How much unread input a session should be given at most: more than any line.
-pub const INPUT_OCTETS_MAX: usize = 64 << 10;
-/// How much output gathers before it is written although more follows at once.
-const OUTPUT_OCTETS: usize = 64 << 10;
 
 /// One session.
 pub struct Session<M> {
@@ -97,12 +93,12 @@ impl<M: Message> Session<M> {
 
     /// Takes what the peer sent.
     pub fn receive(&mut self, octets: &[u8]) {
-        self.core.input.extend_from_slice(octets);
+        self.core.flow.input.extend_from_slice(octets);
     }
 
-    /// Where a driver may put what the peer sent, to spare a copy: up to [`INPUT_OCTETS_MAX`] in all.
+    /// Where a driver may put what the peer sent, to spare a copy: up to [`crate::INPUT_OCTETS_MAX`] in all.
     pub fn input(&mut self) -> &mut BytesMut {
-        &mut self.core.input
+        &mut self.core.flow.input
     }
 
     /// The server is stopping: the session ends at its next command.
@@ -117,12 +113,12 @@ impl<M: Message> Session<M> {
 
     /// When a session that needs input has waited long enough; the step after that ends it without a word (RFC 1939 §3).
     pub fn deadline(&self) -> Instant {
-        self.core.idle_since + self.core.config.timeout
+        self.core.flow.idle_since + self.core.config.timeout
     }
 
     /// The next step. It takes for granted that the one before has been done: what was to be written is written.
     pub fn next(&mut self, now: Instant) -> Step<'_, M> {
-        self.core.settle(now);
+        self.core.flow.settle(now);
         let made = loop {
             if let Some(made) = self.advance(now) {
                 break made;
@@ -130,7 +126,7 @@ impl<M: Message> Session<M> {
         };
         match made {
             Move::NeedInput => Step::NeedInput,
-            Move::Send => Step::Send(self.core.lend_output()),
+            Move::Send => Step::Send(self.core.flow.lend_output()),
             Move::Close => Step::Close,
             Move::StartTls => Step::StartTls(StartTls::new(self)),
             Move::Ask(question) => question.put(self),
@@ -139,7 +135,7 @@ impl<M: Message> Session<M> {
 
     fn advance(&mut self, now: Instant) -> Option<Move<M>> {
         match mem::replace(&mut self.state, State::Asked) {
-            state @ (State::Command(_) | State::Listing(_) | State::Asking(_)) if self.core.is_full() => {
+            state @ (State::Command(_) | State::Listing(_) | State::Asking(_)) if self.core.flow.is_full() => {
                 self.send(state)
             }
             State::Greeting => {
@@ -148,23 +144,25 @@ impl<M: Message> Session<M> {
                 self.proceed(State::Command(Stage::Authorization(Authorization::default())))
             }
             State::Command(_) | State::Sasl(_) if self.core.stopping => self.close_with(&responses::STOPPING),
-            State::Command(stage) => match self.core.next_line(false) {
+            State::Command(stage) => match self.core.flow.command(self.core.config.limits.command_octets) {
                 Line::Partial => self.wait(State::Command(stage), now),
-                Line::Refused => self.proceed(State::Command(stage)),
+                Line::TooLong => self.refuse_line(&responses::LINE_TOO_LONG, State::Command(stage)),
+                Line::BareLineEnd => self.refuse_line(&responses::BARE_LINE_END, State::Command(stage)),
                 Line::Foreign => self.close_with(&responses::NOT_POP3),
                 Line::Command(line) => {
                     let next = verbs::command(&mut self.core, &line, stage);
-                    self.core.recycle(line);
+                    self.core.flow.recycle(line);
                     self.proceed(next)
                 }
             },
-            State::Sasl(exchange) => match self.core.next_line(true) {
+            State::Sasl(exchange) => match self.core.flow.response() {
                 Line::Partial => self.wait(State::Sasl(exchange), now),
-                Line::Refused => self.proceed(Authorization::again()),
+                Line::TooLong => self.refuse_line(&responses::LINE_TOO_LONG, Authorization::again()),
+                Line::BareLineEnd => self.refuse_line(&responses::BARE_LINE_END, Authorization::again()),
                 Line::Foreign => self.close_with(&responses::NOT_POP3),
                 Line::Command(line) => {
                     let next = login::response(&mut self.core, exchange, &line);
-                    self.core.recycle(line);
+                    self.core.flow.recycle(line);
                     self.proceed(next)
                 }
             },
@@ -180,9 +178,9 @@ impl<M: Message> Session<M> {
                 Some(Move::Ask(question))
             }
             State::Asked => self.close_with(&responses::INTERNAL),
-            State::BeforeTls if !self.core.output.is_empty() => self.send(State::BeforeTls),
+            State::BeforeTls if !self.core.flow.output.is_empty() => self.send(State::BeforeTls),
             State::BeforeTls => Some(Move::StartTls),
-            State::Closing if !self.core.output.is_empty() => self.send(State::Closing),
+            State::Closing if !self.core.flow.output.is_empty() => self.send(State::Closing),
             State::Closing => {
                 self.state = State::Closing;
                 Some(Move::Close)
@@ -207,15 +205,20 @@ impl<M: Message> Session<M> {
 
     /// There is nothing to go on with: what is to be said is said, and the client's time runs.
     fn wait(&mut self, state: State<M>, now: Instant) -> Option<Move<M>> {
-        if !self.core.output.is_empty() {
+        if !self.core.flow.output.is_empty() {
             return self.send(state);
         }
         if now >= self.deadline() {
             return self.proceed(State::Closing);
         }
         self.state = state;
-        self.core.rest();
+        self.core.flow.rest();
         Some(Move::NeedInput)
+    }
+
+    fn refuse_line(&mut self, response: &Response, state: State<M>) -> Option<Move<M>> {
+        self.core.error(response);
+        self.proceed(state)
     }
 
     fn close_with(&mut self, response: &Response) -> Option<Move<M>> {

@@ -28,7 +28,7 @@ pub(super) fn stls<M>(core: &mut Core, authorization: Authorization, args: &str)
     if !args.is_empty() {
         return refuse(core, authorization, &responses::NO_ARGUMENT_ALLOWED);
     }
-    if !core.input.is_empty() {
+    if !core.flow.input.is_empty() {
         return State::Closing;
     }
     core.respond(&responses::READY_FOR_TLS);

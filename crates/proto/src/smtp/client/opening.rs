@@ -18,6 +18,8 @@ pub struct Opening {
 /// What the next reply answers.
 #[derive(Debug, Clone, Copy)]
 enum Awaited {
+    /// Nothing was said yet: the connection is being encrypted.
+    Handshake,
     Greeting,
     Ehlo,
     Helo,
@@ -29,13 +31,11 @@ impl Opening {
         Self { wire: Wire::new(dialogue), client_name, awaited: Awaited::Greeting }
     }
 
-    /// Begins a session anew on a connection that is encrypted now, after [`Session::starttls`]. What the server said before
-    /// does not count; if there is more of it than its reply, somebody else may have put it there.
+    /// Begins a session anew, after [`Session::starttls`]: the connection is to be encrypted before the first
+    /// [`Exchange::advance`]. What the server said in clear does not count; if there is more of it than its reply, somebody else
+    /// may have put it there.
     pub fn after_tls(session: Session, client_name: Domain) -> Result<Self, Breach> {
-        let wire = session.wire.after_tls()?;
-        let mut opening = Self { wire, client_name, awaited: Awaited::Ehlo };
-        opening.say("EHLO", Awaited::Ehlo);
-        Ok(opening)
+        Ok(Self { wire: session.wire.after_tls()?, client_name, awaited: Awaited::Handshake })
     }
 
     fn say(&mut self, verb: &str, awaited: Awaited) {
@@ -53,6 +53,9 @@ impl Exchange for Opening {
     }
 
     fn advance(mut self) -> Result<Advance<Self>, Failure> {
+        if matches!(self.awaited, Awaited::Handshake) {
+            self.say("EHLO", Awaited::Ehlo);
+        }
         while let Some(reply) = self.wire.reply()? {
             match self.awaited {
                 Awaited::Greeting if reply.is_positive() => self.say("EHLO", Awaited::Ehlo),
@@ -65,7 +68,9 @@ impl Exchange for Opening {
                 }
                 _ if reply.is_negative() => return Ok(Advance::Done(Err(reply))),
                 Awaited::Greeting => return Err(Breach::Unexpected { to: "the connection", reply }.into()),
-                Awaited::Ehlo | Awaited::Helo => return Err(Breach::Unexpected { to: "EHLO", reply }.into()),
+                Awaited::Handshake | Awaited::Ehlo | Awaited::Helo => {
+                    return Err(Breach::Unexpected { to: "EHLO", reply }.into());
+                }
             }
         }
         Ok(Advance::Waiting(self))

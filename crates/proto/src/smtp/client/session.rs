@@ -63,7 +63,7 @@ impl Session {
         Login::new(self, exchange)
     }
 
-    /// Asks for TLS (RFC 3207). Done, the handshake is due, and then [`Opening::after_tls`](super::Opening::after_tls): nothing
+    /// Asks for TLS (RFC 3207). Done, the handshake is due, and [`Opening::after_tls`](super::Opening::after_tls): nothing
     /// may be said in between.
     pub fn starttls(self) -> Ask<()> {
         self.ask("STARTTLS", "", |_| Some(()))

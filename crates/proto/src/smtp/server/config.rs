@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use crate::Domain;
 
-/// Longest line of an AUTH exchange (RFC 4954 §4), its end included.
-pub const AUTH_OCTETS_MAX: usize = 12_288;
 /// Longest that XRETRIEVE WAIT waits; a longer wish is cut to it.
 pub const WAIT_MAX: Duration = Duration::from_secs(300);
 
@@ -28,7 +26,7 @@ pub struct Config {
 /// How much a session takes.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Longest command line, its end included; AUTH has its own: [`AUTH_OCTETS_MAX`].
+    /// Longest command line, its end included; AUTH has its own: [`crate::sasl::AUTH_OCTETS_MAX`].
     pub command_octets: usize,
     /// Largest message.
     pub message_octets: u64,

@@ -105,7 +105,7 @@ impl<R: 'static> Ask<'_, R, NextMessage> {
             Some(Block { from, to }) => {
                 let block = format!("From: {from}\r\nTo: {to}\r\nMIME-Version: 1.0\r\nContent-Type: text\r\n");
                 for part in [STARS, &block, STARS] {
-                    core.output.put_slice(part.as_bytes());
+                    core.flow.output.put_slice(part.as_bytes());
                 }
                 State::Asking(Question::NextChunk(NextChunk { left, writer: DataWriter::new() }))
             }
@@ -118,7 +118,7 @@ impl<R: 'static> Ask<'_, R, NextChunk> {
     /// More of the message; at most some tens of KiB at a time.
     pub fn chunk(self, octets: &[u8]) {
         self.proceed(|core, NextChunk { left, mut writer }| {
-            writer.write(octets, &mut core.output);
+            writer.write(octets, &mut core.flow.output);
             State::Asking(Question::NextChunk(NextChunk { left, writer }))
         });
     }
@@ -126,7 +126,7 @@ impl<R: 'static> Ask<'_, R, NextChunk> {
     /// That was all of it.
     pub fn end(self) {
         self.proceed(|core, NextChunk { left, writer }| {
-            writer.finish(&mut core.output);
+            writer.finish(&mut core.flow.output);
             match left {
                 0 | 1 => State::BeforeLastDot,
                 _ => State::Asking(Question::NextMessage(NextMessage { left: left - 1 })),

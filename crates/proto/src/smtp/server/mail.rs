@@ -175,7 +175,7 @@ impl<R: 'static> Ask<'_, R, BeginData<R>> {
     pub fn answer(self, now: Instant) {
         self.proceed(|core, BeginData { envelope }| {
             core.reply(&Reply::new(354, None, "Start mail input; end with <CRLF>.<CRLF>"));
-            State::Data(Receiving::new(envelope, DataReader::new(core.line_end()), now))
+            State::Data(Receiving::new(envelope, DataReader::new(core.flow.line_end()), now))
         });
     }
 }
@@ -226,8 +226,8 @@ impl<R> Receiving<R> {
 
     /// Takes the next piece of the input.
     pub(super) fn read(&mut self, core: &mut Core, now: Instant) -> Received {
-        let (octets, piece) = self.reader.read(&core.input);
-        core.lend(octets);
+        let (octets, piece) = self.reader.read(&core.flow.input);
+        core.flow.lend(octets);
         if octets > 0 {
             self.fed = now;
         }

@@ -28,24 +28,20 @@ use bytes::BytesMut;
 
 pub use self::account::{IssuePassword, Issued, Register, Unregister};
 pub use self::auth::Authenticate;
-pub use self::config::{AUTH_OCTETS_MAX, Config, Limits, Timeouts, WAIT_MAX};
+pub use self::config::{Config, Limits, Timeouts, WAIT_MAX};
 pub use self::core::Hello;
 pub use self::handover::{Block, Flush, NextChunk, NextMessage, Retrieve};
 pub use self::mail::{BeginData, Commit, Envelope, Mail, Recipient};
 pub use self::starttls::StartTls;
 pub use self::step::{Ask, Step};
 
-use self::core::{Core, Line};
+use self::core::Core;
 use self::mail::{Received, Receiving};
 use self::step::Question;
 use super::{Reply, replies};
+use crate::flow::Line;
 use crate::sasl::Channel;
 use crate::sasl::server::Exchange;
-
-/// How much unread input a session holds: more than any line, and than any piece of mail data a driver should read at once.
-pub const INPUT_OCTETS_MAX: usize = 64 << 10;
-/// How much output gathers before it is written although more follows at once.
-const OUTPUT_OCTETS: usize = 64 << 10;
 
 /// One session.
 pub struct Session<R> {
@@ -100,12 +96,12 @@ impl<R: 'static> Session<R> {
 
     /// Takes what the peer sent.
     pub fn receive(&mut self, octets: &[u8]) {
-        self.core.input.extend_from_slice(octets);
+        self.core.flow.input.extend_from_slice(octets);
     }
 
-    /// Where a driver may put what the peer sent, to spare a copy: up to [`INPUT_OCTETS_MAX`] in all.
+    /// Where a driver may put what the peer sent, to spare a copy: up to [`crate::INPUT_OCTETS_MAX`] in all.
     pub fn input(&mut self) -> &mut BytesMut {
-        &mut self.core.input
+        &mut self.core.flow.input
     }
 
     /// What is polled for has arrived in part: the peer has begun to say more than can be had yet.
@@ -132,13 +128,13 @@ impl<R: 'static> Session<R> {
     pub fn deadline(&self) -> Instant {
         match &self.state {
             State::Data(receiving) => receiving.deadline(&self.core.config),
-            _ => self.core.idle_since + self.core.config.timeouts.command,
+            _ => self.core.flow.idle_since + self.core.config.timeouts.command,
         }
     }
 
     /// The next step. It takes for granted that the one before has been done: what was to be written is written.
     pub fn next(&mut self, now: Instant) -> Step<'_, R> {
-        self.core.settle(now);
+        self.core.flow.settle(now);
         let made = loop {
             if let Some(made) = self.advance(now) {
                 break made;
@@ -147,10 +143,10 @@ impl<R: 'static> Session<R> {
         match made {
             Move::NeedInput => Step::NeedInput,
             Move::Poll => Step::Poll,
-            Move::Send => Step::Send(self.core.lend_output()),
+            Move::Send => Step::Send(self.core.flow.lend_output()),
             Move::Close => Step::Close,
             Move::StartTls => Step::StartTls(StartTls::new(self)),
-            Move::Content(range) => Step::Content(&self.core.input[range]),
+            Move::Content(range) => Step::Content(&self.core.flow.input[range]),
             Move::TypedLineEnd => Step::Content(b"\r\n"),
             Move::Abandon => Step::Abandon,
             Move::Ask(question) => question.put(self),
@@ -158,7 +154,7 @@ impl<R: 'static> Session<R> {
     }
 
     fn advance(&mut self, now: Instant) -> Option<Move<R>> {
-        self.core.drop_lent();
+        self.core.flow.drop_lent();
         match mem::replace(&mut self.state, State::Asked) {
             State::Fresh => {
                 self.state = State::Greeting;
@@ -168,7 +164,7 @@ impl<R: 'static> Session<R> {
                 let next = verbs::greet(&mut self.core);
                 self.proceed(next)
             }
-            State::Command(transaction) if self.core.output.len() >= OUTPUT_OCTETS => {
+            State::Command(transaction) if self.core.flow.is_full() => {
                 self.proceed(State::Command(transaction));
                 Some(Move::Send)
             }
@@ -176,34 +172,36 @@ impl<R: 'static> Session<R> {
                 self.proceed(State::Asking(Question::Flush(Flush { transaction })))
             }
             State::Command(_) | State::Sasl(_) if self.core.stopping => self.close_with(&replies::STOPPING),
-            State::Command(transaction) => match self.core.next_line(false) {
+            State::Command(transaction) => match self.core.flow.command(self.core.config.limits.command_octets) {
                 Line::Partial => self.wait(State::Command(transaction), now),
-                Line::Refused => self.proceed(State::Command(transaction)),
+                Line::TooLong => self.refuse_line(&replies::LINE_TOO_LONG, transaction),
+                Line::BareLineEnd => self.refuse_line(&replies::BARE_LINE_END, transaction),
                 Line::Foreign => self.close_with(&replies::NOT_SMTP),
                 Line::Command(line) => {
                     let next = verbs::command(&mut self.core, &line, transaction);
-                    self.core.recycle(line);
+                    self.core.flow.recycle(line);
                     self.proceed(next)
                 }
             },
-            State::Sasl(exchange) => match self.core.next_line(true) {
+            State::Sasl(exchange) => match self.core.flow.response() {
                 Line::Partial => self.wait(State::Sasl(exchange), now),
-                Line::Refused => self.proceed(State::Command(None)),
+                Line::TooLong => self.refuse_line(&replies::LINE_TOO_LONG, None),
+                Line::BareLineEnd => self.refuse_line(&replies::BARE_LINE_END, None),
                 Line::Foreign => self.close_with(&replies::NOT_SMTP),
                 Line::Command(line) => {
                     let next = auth::response(&mut self.core, exchange, &line);
-                    self.core.recycle(line);
+                    self.core.flow.recycle(line);
                     self.proceed(next)
                 }
             },
-            State::Asking(question) if self.core.output.len() > question.output_octets_max() => {
+            State::Asking(question) if self.core.flow.output.len() > question.output_octets_max() => {
                 self.state = State::Asking(question);
                 Some(Move::Send)
             }
             State::Asking(question) => Some(Move::Ask(question)),
             State::Asked => self.close_with(&replies::INTERNAL),
             State::Data(receiving) => self.receive_data(receiving, now),
-            State::BeforeTls if !self.core.output.is_empty() => {
+            State::BeforeTls if !self.core.flow.output.is_empty() => {
                 self.state = State::BeforeTls;
                 Some(Move::Send)
             }
@@ -219,7 +217,7 @@ impl<R: 'static> Session<R> {
             }
             State::Closing => {
                 self.state = State::Closing;
-                Some(if self.core.output.is_empty() { Move::Close } else { Move::Send })
+                Some(if self.core.flow.output.is_empty() { Move::Close } else { Move::Send })
             }
         }
     }
@@ -237,16 +235,21 @@ impl<R: 'static> Session<R> {
     /// There is nothing to go on with: what is to be said is said, and the client's time runs.
     fn wait(&mut self, state: State<R>, now: Instant) -> Option<Move<R>> {
         self.state = state;
-        if !self.core.output.is_empty() {
+        if !self.core.flow.output.is_empty() {
             Some(Move::Send)
         } else if now >= self.deadline() {
             self.close_with(&replies::TIMEOUT)
         } else {
             if !self.is_in_data() {
-                self.core.rest();
+                self.core.flow.rest();
             }
             Some(Move::NeedInput)
         }
+    }
+
+    fn refuse_line(&mut self, reply: &Reply, transaction: Option<Envelope<R>>) -> Option<Move<R>> {
+        self.core.error(reply);
+        self.proceed(State::Command(transaction))
     }
 
     fn close_with(&mut self, reply: &Reply) -> Option<Move<R>> {

@@ -27,7 +27,7 @@ pub(super) fn starttls<R>(core: &mut Core, args: &str) -> State<R> {
     if !args.is_empty() {
         return refuse(core, &replies::NO_ARGUMENT_ALLOWED);
     }
-    if !core.input.is_empty() {
+    if !core.flow.input.is_empty() {
         return State::Closing;
     }
     core.reply(&replies::READY_FOR_TLS);

@@ -6,7 +6,8 @@ use super::core::{Core, Hello};
 use super::handover::{Flush, NextChunk, NextMessage, Retrieve};
 use super::mail::{BeginData, Commit, Envelope, Mail, Recipient};
 use super::starttls::StartTls;
-use super::{OUTPUT_OCTETS, Session, State};
+use super::{Session, State};
+use crate::flow::OUTPUT_OCTETS;
 use crate::sasl::server::LookUp;
 
 /// What the driver shall do next.

@@ -73,7 +73,7 @@ impl<R: 'static> Verb<R> {
 
 /// The greeting, or its refusal where nobody may speak before it.
 pub(super) fn greet<R>(core: &mut Core) -> State<R> {
-    if core.config.from_outside && !core.input.is_empty() {
+    if core.config.from_outside && !core.flow.input.is_empty() {
         return out_of_turn(core);
     }
     core.reply(&Reply::new(220, None, format!("{} ESMTP Service Ready", core.config.hostname)));
@@ -89,7 +89,7 @@ pub(super) fn command<R: 'static>(core: &mut Core, line: &[u8], transaction: Opt
             return State::Command(transaction);
         }
     };
-    if verb.ends_group && core.config.from_outside && !core.input.is_empty() {
+    if verb.ends_group && core.config.from_outside && !core.flow.input.is_empty() {
         return out_of_turn(core);
     }
     match (&verb.run, transaction) {
