@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use proto::Domain;
+use proto::client::Exchange;
 use proto::sasl::{Channel, Mechanism};
 use proto::smtp::Reply;
-use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Exchange, Message, Opening, Session};
+use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Failure, Message, Opening, Session};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::tls::Security;
@@ -202,7 +203,7 @@ impl Connection {
     /// Awaits the reply to a command, and is ready for the next one.
     pub(crate) async fn finish<T>(
         &mut self,
-        command: impl Exchange<Outcome = (Session, Result<T, Reply>)>,
+        command: impl Exchange<Outcome = (Session, Result<T, Reply>), Failure = Failure>,
     ) -> Result<T, Error> {
         let (session, answer) = self.transport.run(command).await?;
         self.session = Some(session);

@@ -38,34 +38,3 @@ pub enum Advance<E: Exchange> {
     /// It is over.
     Done(E::Outcome),
 }
-
-impl Octets for crate::smtp::client::Wire {
-    fn receive(&mut self, octets: &[u8]) {
-        self.receive(octets);
-    }
-
-    fn output(&mut self) -> &mut BytesMut {
-        self.output()
-    }
-
-    fn replies_read(&self) -> u64 {
-        self.replies_read()
-    }
-}
-
-impl<E: crate::smtp::client::Exchange> Exchange for E {
-    type Outcome = E::Outcome;
-    type Wire = crate::smtp::client::Wire;
-    type Failure = crate::smtp::client::Failure;
-
-    fn wire(&mut self) -> &mut Self::Wire {
-        crate::smtp::client::Exchange::wire(self)
-    }
-
-    fn advance(self) -> Result<Advance<Self>, Self::Failure> {
-        Ok(match crate::smtp::client::Exchange::advance(self)? {
-            crate::smtp::client::Advance::Waiting(exchange) => Advance::Waiting(exchange),
-            crate::smtp::client::Advance::Done(outcome) => Advance::Done(outcome),
-        })
-    }
-}

@@ -19,12 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use proto::client::{Advance, Exchange, Octets};
 use proto::sasl::plain::Credentials;
 use proto::sasl::{self, Bindings, Channel, Mechanism};
 use proto::smtp::Reply;
 use proto::smtp::client::{
-    Advance, Ask, Begun, Content, Envelope, Event, Exchange, Failure, Message, Opening, Outcome, Retrieval, Session,
-    Wire,
+    Ask, Begun, Content, Envelope, Event, Failure, Message, Opening, Outcome, Retrieval, Session, Wire,
 };
 
 #[test]
@@ -249,7 +249,7 @@ impl Script {
         Ok(session)
     }
 
-    fn run<E: Exchange>(&mut self, mut exchange: E) -> Result<E::Outcome, Failure> {
+    fn run<E: Exchange<Wire = Wire, Failure = Failure>>(&mut self, mut exchange: E) -> Result<E::Outcome, Failure> {
         loop {
             match exchange.advance()? {
                 Advance::Done(outcome) => return Ok(outcome),

@@ -5,7 +5,8 @@ use memchr::memchr2_iter;
 use crate::Address;
 
 use super::super::Reply;
-use super::{Advance, Breach, Delivery, Exchange, Failure, Outcome, Session, Wire};
+use super::{Breach, Delivery, Failure, Outcome, Session, Wire};
+use crate::client::{Advance, Exchange};
 use crate::data::DataWriter;
 
 /// The message of a transaction on its way.
@@ -66,6 +67,8 @@ impl Ending {
 
 impl Exchange for Ending {
     type Outcome = (Session, Delivery);
+    type Wire = Wire;
+    type Failure = Failure;
 
     fn wire(&mut self) -> &mut Wire {
         &mut self.session.wire

@@ -3,7 +3,8 @@
 use crate::sasl::client::Exchange as Sasl;
 
 use super::super::Reply;
-use super::{Advance, Breach, Exchange, Failure, Session, Wire};
+use super::{Breach, Failure, Session, Wire};
+use crate::client::{Advance, Exchange};
 
 /// The longest command, in octets with its end, that has room for an initial response (RFC 4954 §4).
 pub const AUTH_COMMAND_OCTETS_MAX: usize = 512;
@@ -43,6 +44,8 @@ impl Exchange for Login {
     /// The session, and the refusal if it was refused. A server that says yes has also proved itself, where the mechanism wants
     /// that; one that can't ends the session with [`Breach::Unproved`].
     type Outcome = (Session, Result<(), Reply>);
+    type Wire = Wire;
+    type Failure = Failure;
 
     fn wire(&mut self) -> &mut Wire {
         &mut self.session.wire

@@ -40,24 +40,3 @@ pub use retrieval::{Event, MESSAGES_MAX, Retrieval, RetrievalRequest};
 pub use session::{Ask, BadToken, Session, TOKEN_OCTETS_MAX, Token};
 pub use transaction::{Begun, ENVELOPE_REPLY_OCTETS_MAX, PIPELINED_COMMANDS_MAX, Transaction};
 pub use wire::Wire;
-
-/// A part of the dialogue that is under way: commands are sent, and replies are awaited.
-pub trait Exchange: Sized {
-    /// What comes of it.
-    type Outcome;
-
-    /// The octets to carry to and from the server.
-    fn wire(&mut self) -> &mut Wire;
-
-    /// Goes on as far as what was received allows.
-    fn advance(self) -> Result<Advance<Self>, Failure>;
-}
-
-/// How far an [`Exchange`] has come.
-#[derive(Debug)]
-pub enum Advance<E: Exchange> {
-    /// Its wire has octets to send, or it awaits some.
-    Waiting(E),
-    /// It is over.
-    Done(E::Outcome),
-}

@@ -5,7 +5,8 @@ use crate::Domain;
 
 use super::super::Reply;
 use super::dialogue::Dialogue;
-use super::{Advance, Breach, Exchange, Extensions, Failure, Session, Wire};
+use super::{Breach, Extensions, Failure, Session, Wire};
+use crate::client::{Advance, Exchange};
 
 /// The beginning of a session.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ impl Opening {
 impl Exchange for Opening {
     /// The session or, from a server that has none for us, its refusal.
     type Outcome = Result<Session, Reply>;
+    type Wire = Wire;
+    type Failure = Failure;
 
     fn wire(&mut self) -> &mut Wire {
         &mut self.wire

@@ -6,7 +6,8 @@ use memchr::memchr;
 
 use super::super::Reply;
 use super::block::BlockReader;
-use super::{Advance, Ask, Block, Breach, Exchange, Failure, Session, Wire};
+use super::{Ask, Block, Breach, Failure, Session, Wire};
+use crate::client::{Advance, Exchange};
 use crate::data::{DataReader, LineEnd, Piece};
 
 /// The most messages that a server can make a client believe in.
@@ -25,6 +26,8 @@ impl RetrievalRequest {
 impl Exchange for RetrievalRequest {
     /// The mail on its way, or the session and the refusal.
     type Outcome = Result<Retrieval, (Session, Reply)>;
+    type Wire = Wire;
+    type Failure = Failure;
 
     fn wire(&mut self) -> &mut Wire {
         self.0.wire()
@@ -164,6 +167,7 @@ impl Retrieval {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Octets;
     use crate::smtp::client::Extensions;
 
     #[test]

@@ -7,14 +7,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::sasl;
-use crate::sasl::plain::Credentials;
 use crate::{Address, LocalPart};
 
 use super::super::Reply;
 use super::dialogue::MASK;
-use super::{
-    Advance, Breach, Envelope, Exchange, Extensions, Failure, Login, Message, RetrievalRequest, Transaction, Wire,
-};
+use super::{Breach, Envelope, Extensions, Failure, Login, Message, RetrievalRequest, Transaction, Wire};
+use crate::client::{Advance, Exchange};
 
 /// Longest invite token, in octets.
 pub const TOKEN_OCTETS_MAX: usize = 256;
@@ -51,11 +49,6 @@ impl Session {
     /// Ends the account that this session is bound to, and its mail.
     pub fn unregister(self) -> Ask<()> {
         self.ask("XUNREGISTER", "", |_| Some(()))
-    }
-
-    /// Logs in by SASL PLAIN (RFC 4616), for connections that nobody overhears.
-    pub fn login(self, credentials: &Credentials) -> Ask<()> {
-        self.ask("AUTH", &format!(" PLAIN {}", credentials.encode()), |_| Some(()))
     }
 
     /// Logs in by the best way that the exchange found.
@@ -115,6 +108,8 @@ impl<T> Ask<T> {
 impl<T> Exchange for Ask<T> {
     /// The session, and what was asked for or the refusal.
     type Outcome = (Session, Result<T, Reply>);
+    type Wire = Wire;
+    type Failure = Failure;
 
     fn wire(&mut self) -> &mut Wire {
         &mut self.session.wire

@@ -4,9 +4,8 @@
 //! time; without it that is one. This is the whole difference.
 
 use super::super::Reply;
-use super::{
-    Advance, Breach, Content, Ending, Envelope, Exchange, Extension, Failure, Message, Outcome, Session, Wire,
-};
+use super::{Breach, Content, Ending, Envelope, Extension, Failure, Message, Outcome, Session, Wire};
+use crate::client::{Advance, Exchange};
 use crate::data::DataWriter;
 
 /// The most commands that are outstanding at a time.
@@ -130,6 +129,8 @@ impl Transaction {
 
 impl Exchange for Transaction {
     type Outcome = Begun;
+    type Wire = Wire;
+    type Failure = Failure;
 
     fn wire(&mut self) -> &mut Wire {
         &mut self.session.wire
@@ -159,6 +160,7 @@ fn checked(to: &'static str, reply: Reply, is_positive: fn(&Reply) -> bool) -> R
 mod tests {
     use super::*;
     use crate::ReversePath;
+    use crate::client::Octets;
     use crate::smtp::client::Wire;
 
     const RECIPIENTS: usize = 1000;

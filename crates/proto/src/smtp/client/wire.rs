@@ -7,6 +7,7 @@ use bytes::{BufMut, BytesMut};
 use super::super::{Reply, ReplyReader};
 use super::dialogue::Dialogue;
 use super::failure::{Breach, Failure};
+use crate::client::Octets;
 use crate::data::DataWriter;
 
 /// Service not available, closing transmission channel (RFC 5321 §4.2.3).
@@ -47,24 +48,6 @@ impl Wire {
         }
         let replies_read = self.replies_read;
         Ok(Self { outstanding: 0, replies_read, ..Self::new(self.dialogue) })
-    }
-
-    /// Takes octets from the server.
-    pub fn receive(&mut self, octets: &[u8]) {
-        self.input.extend_from_slice(octets);
-        if let Some(dialogue) = &mut self.dialogue {
-            dialogue.received(octets);
-        }
-    }
-
-    /// What is to be sent. Who sends takes it off the front.
-    pub fn output(&mut self) -> &mut BytesMut {
-        &mut self.output
-    }
-
-    /// How many replies have been read so far: while this grows, the server is alive.
-    pub fn replies_read(&self) -> u64 {
-        self.replies_read
     }
 
     /// How many commands have no reply yet.
@@ -145,6 +128,23 @@ impl Wire {
         if let Some(dialogue) = &mut self.dialogue {
             dialogue.sent_content(&self.output[from..]);
         }
+    }
+}
+
+impl Octets for Wire {
+    fn receive(&mut self, octets: &[u8]) {
+        self.input.extend_from_slice(octets);
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.received(octets);
+        }
+    }
+
+    fn output(&mut self) -> &mut BytesMut {
+        &mut self.output
+    }
+
+    fn replies_read(&self) -> u64 {
+        self.replies_read
     }
 }
 
