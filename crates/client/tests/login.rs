@@ -95,6 +95,13 @@ impl Server {
         is_welcome.then_some(mechanism)
     }
 
+    fn is_right(&self, attempt: &Attempt) -> bool {
+        match attempt {
+            Attempt::Password(credentials) => credentials.user == USER && credentials.password == self.password,
+            Attempt::Proof { is_valid, .. } => *is_valid,
+        }
+    }
+
     async fn judge(&self, mut turn: Turn, stream: &mut dyn Stream) -> bool {
         loop {
             turn = match turn {
@@ -107,11 +114,9 @@ impl Server {
                     let verifier = Verifier::derive(self.password, b"0123456789abcdef", ITERATIONS);
                     look_up.answer(Secret { verifier, nonce: "server".to_owned() })
                 }
-                Turn::Judge(Attempt::Password(credentials)) => {
-                    return credentials.user == USER && credentials.password == self.password;
-                }
-                Turn::Judge(Attempt::Proof { is_valid, .. }) => return is_valid,
-                Turn::Over(_) => return false,
+                Turn::Judge(claim) if self.is_right(claim.attempt()) => claim.grant(),
+                Turn::Done => return true,
+                Turn::Judge(_) | Turn::Over(_) => return false,
             };
         }
     }

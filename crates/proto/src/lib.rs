@@ -8,6 +8,7 @@ pub mod client;
 pub mod data;
 mod flow;
 mod foreign;
+pub mod header;
 mod line;
 pub mod path;
 pub mod pop3;

@@ -3,18 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::{pop3, smtp};
 use store::Store;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::config::{Config, Listen, Protocol, Tls};
 use crate::driver::{self, Surroundings, Transport};
 use crate::peers::Admission;
 use crate::policy::Client;
 use crate::shared::Shared;
+
+/// How long the end of a connection may take to be said: TLS has words for it, and a peer that reads none of them.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// Serves one peer. The admission counts as long as this runs.
 pub(crate) async fn serve<S: Store>(
@@ -37,7 +41,10 @@ pub(crate) async fn serve<S: Store>(
     client.leave().await;
     drop(admission);
     let closed = match result {
-        Ok(mut transport) => transport.shutdown().await,
+        Ok(mut transport) => match timeout(CLOSE_MAX, transport.shutdown()).await {
+            Ok(closed) => closed,
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        },
         Err(error) => Err(error),
     };
     match closed {
@@ -52,7 +59,7 @@ async fn converse<S: Store>(
     config: &Config,
     listen: &Listen,
     stream: TcpStream,
-    around: Surroundings,
+    mut around: Surroundings,
 ) -> io::Result<Transport> {
     let (transport, channel) = match listen.tls {
         Tls::Implicit => around.encrypt(Transport::Clear(stream)).await?,

@@ -1,10 +1,12 @@
-//! Logins that failed, counted for each peer and for each account that they were about, so that nobody guesses for long.
+//! Logins that failed, counted so that nobody guesses for long: by the peer, by the account, and by both.
 //!
 //! Counting begins with the first failure and is forgotten after [`PERIOD`]. A login that succeeds takes nothing back: else
-//! whoever has an account could guess at others between his own logins.
+//! whoever has an account could guess at others between his own logins. The limit for an account is the widest, so that a single
+//! stranger can't keep its owner out. All users of this machine are one peer, which has no limit of its own.
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,38 +14,46 @@ use crate::peers::Peer;
 
 /// How long failures are remembered.
 const PERIOD: Duration = Duration::from_secs(15 * 60);
-/// How many one peer may have in that time.
-const OF_PEER_MAX: u32 = 60;
-/// How many one account may have in that time.
-const OF_ACCOUNT_MAX: u32 = 20;
-/// How many peers, and how many accounts, are remembered at most.
+/// How many one peer may have with one account in that time.
+const OF_PAIR_MAX: u32 = 20;
+/// How many one peer may have.
+const OF_PEER_MAX: u32 = 100;
+/// How many one account may have.
+const OF_ACCOUNT_MAX: u32 = 200;
+/// How many peers, accounts and pairs are remembered at most.
 const REMEMBERED_MAX: usize = 100_000;
 
-/// The failures of the last [`PERIOD`].
+/// The failures of the last [`PERIOD`]. Accounts go by their keys, whether they exist or not.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
+    of_pairs: Tally<(Peer, String)>,
     of_peers: Tally<Peer>,
-    /// By the account's key, whether there is such an account or not.
     of_accounts: Tally<String>,
 }
 
 impl Failures {
     /// Whether this peer, or the account, has had its share.
-    pub(crate) fn are_too_many(&self, peer: Peer, account: &str) -> bool {
-        let now = Instant::now();
-        self.of_peers.count_of(&peer, now) >= OF_PEER_MAX || self.of_accounts.count_of(account, now) >= OF_ACCOUNT_MAX
+    pub(crate) fn are_too_many(&self, address: IpAddr, account: &str) -> bool {
+        let (peer, now) = (Peer::from(address), Instant::now());
+        self.of_pairs.count_of(&(peer, account.to_owned()), now) >= OF_PAIR_MAX
+            || self.of_peers.count_of(&peer, now) >= OF_PEER_MAX
+            || self.of_accounts.count_of(account, now) >= OF_ACCOUNT_MAX
     }
 
-    /// Counts one more.
-    pub(crate) fn count(&self, peer: Peer, account: String) {
-        let now = Instant::now();
-        self.of_peers.add(peer, now);
-        self.of_accounts.add(account, now);
+    /// Counts a failure. `false`: it was one too many, as may happen when many logins are tried at once.
+    pub(crate) fn count(&self, address: IpAddr, account: String) -> bool {
+        let (peer, now) = (Peer::from(address), Instant::now());
+        let is_local = address.to_canonical().is_loopback();
+        let of_peer = if is_local { 0 } else { self.of_peers.add(peer, now) };
+        let of_account = self.of_accounts.add(account.clone(), now);
+        let of_pair = self.of_pairs.add((peer, account), now);
+        of_pair <= OF_PAIR_MAX && of_peer <= OF_PEER_MAX && of_account <= OF_ACCOUNT_MAX
     }
 
     /// Forgets what is over.
     pub(crate) fn forget_old(&self) {
         let now = Instant::now();
+        self.of_pairs.forget_old(now);
         self.of_peers.forget_old(now);
         self.of_accounts.forget_old(now);
     }
@@ -81,20 +91,20 @@ impl<K: Eq + Hash> Tally<K> {
         self.counts().get(key).filter(|count| !count.is_over(now)).map_or(0, |count| count.times)
     }
 
-    fn add(&self, key: K, now: Instant) {
+    /// How often it has happened with this time.
+    fn add(&self, key: K, now: Instant) -> u32 {
         let mut counts = self.counts();
         if counts.len() >= REMEMBERED_MAX && !counts.contains_key(&key) {
-            counts.retain(|_, count| !count.is_over(now));
-            if counts.len() >= REMEMBERED_MAX {
-                tracing::warn!("more logins fail than can be counted");
-                return;
-            }
+            tracing::warn!("more logins fail than can be counted: the first are forgotten");
+            let first = counts.values().map(|count| count.since).min().unwrap_or(now);
+            counts.retain(|_, count| count.since > first && !count.is_over(now));
         }
         let count = counts.entry(key).or_insert(Count { since: now, times: 0 });
         if count.is_over(now) {
             *count = Count { since: now, times: 0 };
         }
         count.times = count.times.saturating_add(1);
+        count.times
     }
 
     fn forget_old(&self, now: Instant) {
@@ -114,35 +124,53 @@ mod tests {
 
     use super::*;
 
-    fn peer(text: &str) -> Peer {
-        text.parse::<IpAddr>().unwrap().into()
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
-    fn a_peer_and_an_account_have_so_many() {
+    fn a_peer_may_fail_so_often_with_one_account() {
+        let failures = Failures::default();
+        for n in 0..OF_PAIR_MAX {
+            assert!(!failures.are_too_many(address("192.0.2.1"), "alice@m"), "{n}");
+            assert!(failures.count(address("192.0.2.1"), "alice@m".to_owned()), "{n}");
+        }
+        assert!(failures.are_too_many(address("192.0.2.1"), "alice@m"));
+        assert!(!failures.count(address("192.0.2.1"), "alice@m".to_owned()), "also of many at once");
+        assert!(!failures.are_too_many(address("192.0.2.1"), "bob@m"));
+        assert!(!failures.are_too_many(address("192.0.2.2"), "alice@m"), "a stranger keeps nobody out");
+    }
+
+    #[test]
+    fn a_peer_may_fail_so_often_with_all_accounts_together() {
+        let failures = Failures::default();
+        for n in 0..OF_PEER_MAX {
+            failures.count(address("2001:db8::1"), format!("{n}@m"));
+            failures.count(address("127.0.0.1"), format!("{n}@m"));
+        }
+        assert!(failures.are_too_many(address("2001:db8::2"), "alice@m"), "all of its network");
+        assert!(!failures.count(address("2001:db8::2"), "alice@m".to_owned()));
+        assert!(!failures.are_too_many(address("127.0.0.1"), "alice@m"), "many people may be here");
+    }
+
+    #[test]
+    fn an_account_has_so_many_failures() {
         let failures = Failures::default();
         for n in 0..OF_ACCOUNT_MAX {
-            assert!(!failures.are_too_many(peer("192.0.2.1"), "alice@m"), "{n}");
-            failures.count(peer("192.0.2.1"), "alice@m".to_owned());
+            failures.count(address(&format!("192.0.2.{}", n % 100)), "alice@m".to_owned());
         }
-        assert!(failures.are_too_many(peer("192.0.2.2"), "alice@m"), "the account, wherever the login comes from");
-        assert!(!failures.are_too_many(peer("192.0.2.1"), "bob@m"));
-        for n in OF_ACCOUNT_MAX..OF_PEER_MAX {
-            failures.count(peer("192.0.2.1"), format!("{n}@m"));
-        }
-        assert!(failures.are_too_many(peer("192.0.2.1"), "bob@m"), "the peer, whomever it is about");
-        assert!(!failures.are_too_many(peer("192.0.2.2"), "bob@m"));
+        assert!(failures.are_too_many(address("198.51.100.1"), "alice@m"));
+        assert!(!failures.are_too_many(address("198.51.100.1"), "bob@m"));
     }
 
     #[test]
     fn failures_are_forgotten() {
         let (tally, now) = (Tally::default(), Instant::now());
         tally.add(1, now);
-        tally.add(1, now + PERIOD / 2);
+        assert_eq!(tally.add(1, now + PERIOD / 2), 2);
         assert_eq!(tally.count_of(&1, now + PERIOD / 2), 2);
         assert_eq!(tally.count_of(&1, now + PERIOD), 0);
-        tally.add(1, now + PERIOD);
-        assert_eq!(tally.count_of(&1, now + PERIOD), 1);
+        assert_eq!(tally.add(1, now + PERIOD), 1);
         tally.forget_old(now + 2 * PERIOD);
         assert!(tally.counts().is_empty());
     }
@@ -150,11 +178,12 @@ mod tests {
     #[test]
     fn what_is_remembered_has_a_limit() {
         let (tally, now) = (Tally::default(), Instant::now());
-        for n in 0..=REMEMBERED_MAX {
-            tally.add(n, now);
+        tally.add(0, now);
+        for n in 1..=REMEMBERED_MAX {
+            tally.add(n, now + Duration::from_secs(1));
         }
         assert_eq!(tally.counts().len(), REMEMBERED_MAX);
-        tally.add(REMEMBERED_MAX, now + PERIOD);
-        assert_eq!(tally.counts().len(), 1, "those that are over have made room");
+        assert_eq!(tally.count_of(&0, now + Duration::from_secs(1)), 0, "the first is forgotten");
+        assert_eq!(tally.add(REMEMBERED_MAX, now + Duration::from_secs(1)), 2);
     }
 }

@@ -204,8 +204,8 @@ impl Client {
                     ask.answer(Ok(Secret { verifier, nonce: NONCE.to_owned() }));
                 }
                 Step::Authenticate(ask) => {
-                    let verdict = world.log_in(&ask.question.attempt);
-                    self.user = local_part(ask.question.attempt.user()).to_owned();
+                    let verdict = world.log_in(ask.question.attempt());
+                    self.user = local_part(ask.question.attempt().user()).to_owned();
                     ask.answer(verdict);
                 }
                 Step::OpenMessage(ask) => {
@@ -239,7 +239,7 @@ impl Mailboxes {
             Attempt::Password(credentials) => {
                 self.verifier(&credentials.user).is_some_and(|verifier| verifier.accepts(&credentials.password))
             }
-            Attempt::Proof { is_valid, .. } => *is_valid,
+            Attempt::Proof { user, verifier, is_valid } => *is_valid && self.verifier(user) == Some(verifier),
         };
         if !is_right {
             return Err(responses::BAD_CREDENTIALS);

@@ -68,8 +68,7 @@ impl World {
             errors: size("errors_per_session", defaults.errors),
             data_octets_per_second_min: limit("min_rate", defaults.data_octets_per_second_min),
         };
-        let config =
-            Config {
+        let config = Config {
             hostname: hostname(),
             from_outside: dialogue.from_outside,
             starttls: true,
@@ -210,7 +209,7 @@ impl Client {
                     ask.answer(Ok(Secret { verifier, nonce: NONCE.to_owned() }));
                 }
                 Step::Authenticate(ask) => {
-                    let verdict = world.log_in(&ask.question.attempt);
+                    let verdict = world.log_in(ask.question.attempt());
                     self.identity = verdict.as_ref().ok().cloned();
                     ask.answer(verdict.map(drop));
                 }
@@ -291,7 +290,7 @@ impl Mailboxes {
             Attempt::Password(credentials) => {
                 self.verifier(&credentials.user).is_some_and(|verifier| verifier.accepts(&credentials.password))
             }
-            Attempt::Proof { is_valid, .. } => *is_valid,
+            Attempt::Proof { user, verifier, is_valid } => *is_valid && self.verifier(user) == Some(verifier),
         };
         full_address(attempt.user()).filter(|_| is_right).ok_or(replies::BAD_CREDENTIALS)
     }

@@ -53,7 +53,7 @@ responses! {
     STOPPING = ERR [SysTemp] "server is stopping, try again later";
     INTERNAL = ERR [SysTemp] "internal error, try again later";
     STORE_FAILED = ERR [SysTemp] "local error, try again later";
-    NOT_REMOVED = ERR [SysTemp] "some deleted messages not removed";
+    NOT_REMOVED = ERR [SysTemp] "deleted messages not removed";
     MESSAGE_GONE = ERR "message deleted by another session";
     MESSAGE_DAMAGED = ERR [SysPerm] "message damaged on the server";
 }

@@ -28,9 +28,7 @@ enum Awaiting {
     },
     ScramFinal(Box<Challenged>),
     /// The server has proved itself: the client has nothing to say but that it heard.
-    ScramEnd {
-        user: String,
-    },
+    ScramEnd,
 }
 
 /// What comes next in a login.
@@ -41,9 +39,19 @@ pub enum Turn {
     /// Somebody must say what is kept of a user's password.
     LookUp(LookUp),
     /// Somebody must judge.
-    Judge(Attempt),
+    Judge(Claim),
+    /// The login that was granted is complete.
+    Done,
     /// The client has broken the mechanism's rules, or thought better of it: the login is over.
     Over(Flaw),
+}
+
+/// A claim that is to be judged. Dropped, it came to nothing.
+#[derive(Debug)]
+pub struct Claim {
+    attempt: Attempt,
+    /// The server's own proof, in base64, for a client that has proved to know the password.
+    server_final: Option<String>,
 }
 
 /// What a client claims.
@@ -55,6 +63,8 @@ pub enum Attempt {
     Proof {
         /// Who logs in.
         user: String,
+        /// What it was checked with: proof of an account only as long as that is kept of its password.
+        verifier: Verifier,
         /// Whether the proof holds.
         is_valid: bool,
     },
@@ -126,15 +136,11 @@ impl Awaiting {
                 First::read(mechanism, channel, response).map(|first| Turn::LookUp(LookUp(first)))
             }
             Self::ScramFinal(challenged) => {
-                let Checked { user, server_final } = challenged.check(response)?;
-                Some(match server_final {
-                    Some(said) => Turn::Challenge(Exchange(Self::ScramEnd { user }), said),
-                    None => Turn::Judge(Attempt::Proof { user, is_valid: false }),
-                })
+                let Checked { user, verifier, server_final } = challenged.check(response)?;
+                let attempt = Attempt::Proof { user, verifier, is_valid: server_final.is_some() };
+                Some(Turn::Judge(Claim { attempt, server_final }))
             }
-            Self::ScramEnd { user } => {
-                response.is_empty().then_some(Turn::Judge(Attempt::Proof { user, is_valid: true }))
-            }
+            Self::ScramEnd => response.is_empty().then_some(Turn::Done),
         }
     }
 }
@@ -145,7 +151,7 @@ impl Turn {
     }
 
     fn password(credentials: Credentials) -> Self {
-        Self::Judge(Attempt::Password(credentials))
+        Self::Judge(Claim::of_password(credentials))
     }
 }
 
@@ -159,6 +165,26 @@ impl LookUp {
     pub fn answer(self, secret: Secret) -> Turn {
         let (challenged, challenge) = self.0.challenge(secret);
         Turn::Challenge(Exchange(Awaiting::ScramFinal(Box::new(challenged))), challenge)
+    }
+}
+
+impl Claim {
+    /// That this is the user's password.
+    pub fn of_password(credentials: Credentials) -> Self {
+        Self { attempt: Attempt::Password(credentials), server_final: None }
+    }
+
+    /// What the client claims.
+    pub fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    /// It is so. Now the server proves itself, if the mechanism wants that: not before, for it would tell somebody who guesses.
+    pub fn grant(self) -> Turn {
+        match self.server_final {
+            Some(said) => Turn::Challenge(Exchange(Awaiting::ScramEnd), said),
+            None => Turn::Done,
+        }
     }
 }
 
@@ -199,7 +225,7 @@ mod tests {
 
     fn password(turn: Turn) -> Credentials {
         match turn {
-            Turn::Judge(Attempt::Password(credentials)) => credentials,
+            Turn::Judge(Claim { attempt: Attempt::Password(credentials), .. }) => credentials,
             other => panic!("no password: {other:?}"),
         }
     }

@@ -75,10 +75,13 @@ impl Surroundings {
     }
 
     /// Encrypts the connection.
-    pub(crate) async fn encrypt(&self, transport: Transport) -> io::Result<(Transport, proto::sasl::Channel)> {
-        match &self.acceptor {
-            Some(acceptor) => transport.encrypt(acceptor).await,
-            None => Err(io::Error::other("there is nothing to encrypt with")),
+    pub(crate) async fn encrypt(&mut self, transport: Transport) -> io::Result<(Transport, proto::sasl::Channel)> {
+        let Some(acceptor) = &self.acceptor else {
+            return Err(io::Error::other("there is nothing to encrypt with"));
+        };
+        tokio::select! {
+            encrypted = transport.encrypt(acceptor) => encrypted,
+            () = stops(&mut self.stopping) => Err(io::Error::other("the server stops")),
         }
     }
 }

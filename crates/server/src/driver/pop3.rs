@@ -38,10 +38,13 @@ pub(crate) async fn run<S: Store>(
                 ask.answer(secret.map_err(Into::into));
             }
             Step::Authenticate(ask) => {
-                let maildrop = match client.authenticate(&ask.question.attempt).await {
+                let maildrop = match client.authenticate(ask.question.attempt()).await {
                     Ok(()) => client.list().await,
                     Err(refused) => Err(refused.into()),
                 };
+                if maildrop.is_err() {
+                    client.leave().await;
+                }
                 ask.answer(maildrop);
             }
 

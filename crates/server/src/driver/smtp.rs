@@ -51,7 +51,7 @@ pub(crate) async fn run<S: Store>(
                 ask.answer(secret.map_err(Into::into));
             }
             Step::Authenticate(ask) => {
-                let verdict = client.authenticate(&ask.question.attempt).await;
+                let verdict = client.authenticate(ask.question.attempt()).await;
                 ask.answer(verdict.map_err(Into::into));
             }
 

@@ -15,10 +15,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Client, password};
 use crate::clock;
-use crate::peers::Peer;
 
 /// When a failed login is answered, counted from its last message: later than any work that could tell what was wrong with it.
 const FAILED_LOGIN_TIME: Duration = Duration::from_millis(500);
+
+/// How much of a user name that can't be one is kept to count it by.
+const KEY_CHARACTERS_MAX: usize = 64;
 
 /// Why a login was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,32 +77,51 @@ impl<S: Store> Client<S> {
         let answer_failure_at = Instant::now() + FAILED_LOGIN_TIME;
         let user = attempt.user();
         self.may_try(user)?;
-        let account = self.find(user).await?.filter(|account| account.verifier.is_some());
-        let is_proved = match attempt {
-            Attempt::Password(credentials) => self.is_password(account.as_ref(), credentials).await?,
-            Attempt::Proof { is_valid, .. } => *is_valid,
-        };
-        let Some(account) = account.filter(|_| is_proved) else {
-            self.shared.failures.count(Peer::from(self.peer.ip()), self.key(user));
+        let account = self.find(user).await?;
+        let Some(account) = self.proved(account, attempt).await? else {
+            // Of many that are tried at once, those that are too many hear nothing of what they have guessed.
+            let refused = match self.shared.failures.count(self.peer.ip(), self.key(user)) {
+                true => LoginRefused::Credentials,
+                false => LoginRefused::TooManyFailures,
+            };
             tracing::info!("a login failed");
             sleep_until(answer_failure_at).await;
-            return Err(LoginRefused::Credentials);
+            return Err(refused);
         };
+        self.may_try(user)?;
+        self.bind(account.id, account.address.clone(), true);
+        // Who has an account by now loses it with all others when it ends; it may have ended just before.
+        if self.shared.store.account(account.id).await?.as_ref().map(|found| &found.verifier) != Some(&account.verifier)
+        {
+            self.identity = None;
+            return Err(LoginRefused::Credentials);
+        }
         // A store that takes no writes can still be read from.
         if let Err(error) = self.shared.store.touch(&[account.id], clock::now()).await {
             tracing::error!(%error, "cannot note that an account is in use");
         }
         tracing::info!(address = %account.address, "logged in");
-        self.bind(account.id, account.address, true);
         Ok(())
     }
 
     fn may_try(&self, user: &str) -> Result<(), LoginRefused> {
-        if self.shared.failures.are_too_many(Peer::from(self.peer.ip()), &self.key(user)) {
+        if self.shared.failures.are_too_many(self.peer.ip(), &self.key(user)) {
             tracing::info!("a login was refused: too many have failed");
             return Err(LoginRefused::TooManyFailures);
         }
         Ok(())
+    }
+
+    /// The account, if it is proved to be the client's.
+    async fn proved(&self, account: Option<Account>, attempt: &Attempt) -> Result<Option<Account>, LoginRefused> {
+        let account = account.filter(|account| account.verifier.is_some());
+        let is_proved = match attempt {
+            Attempt::Password(credentials) => self.is_password(account.as_ref(), credentials).await?,
+            Attempt::Proof { verifier, is_valid, .. } => {
+                *is_valid && account.as_ref().and_then(|account| account.verifier.as_ref()) == Some(verifier)
+            }
+        };
+        Ok(account.filter(|_| is_proved))
     }
 
     /// Where there is no account, or it has no password, the same work is done for nothing.
@@ -122,7 +143,7 @@ impl<S: Store> Client<S> {
 
     /// What a user name is counted by, whether there is such a user or not.
     fn key(&self, user: &str) -> String {
-        self.address(user).map_or_else(String::new, |address| address.key())
+        self.address(user).map_or_else(|| user.chars().take(KEY_CHARACTERS_MAX).collect(), |address| address.key())
     }
 
     /// A user name is an address, or the local part of one.

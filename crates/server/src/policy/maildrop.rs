@@ -12,7 +12,7 @@ use proto::smtp::{Reply, replies};
 use store::{AccountId, Arrivals, EntryId, Maildrop, MaildropEntry, Reader, Store, StoreError};
 use tokio::time::Instant;
 
-use super::{Client, store_refusal};
+use super::{Client, Identity, store_refusal};
 
 /// What stands in the place of a message that the store can't read, so that those behind it can be had.
 const NOTICE: &[u8] = b"This message is damaged and cannot be read. It stays on the server: tell its operator.\r\n";
@@ -168,7 +168,9 @@ impl<S: Store> Client<S> {
 
     /// Removes messages, all or none.
     pub(crate) async fn remove(&mut self, messages: &[Listed]) -> Result<(), Response> {
-        let account = self.identity().ok_or(responses::NOT_REMOVED)?.account;
+        // An account that has ended has taken its mail along.
+        let Some(Identity { account, .. }) = self.identity() else { return Ok(()) };
+        let account = *account;
         let entries: Vec<EntryId> = messages.iter().map(|message| message.0.id).collect();
         match self.shared.store.flush(account, &entries).await {
             Ok(()) => {

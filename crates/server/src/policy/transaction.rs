@@ -1,5 +1,6 @@
 //! Who may send, and to whom; and a message on its way into the store.
 
+use proto::header::Beginning;
 use proto::smtp::server::{Envelope, Hello, Mail};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, ForwardPath, ReversePath};
@@ -14,7 +15,7 @@ use crate::clock;
 pub(super) enum Incoming<B> {
     #[default]
     None,
-    Open(B),
+    Open(B, Beginning),
     /// The store could not take all of it.
     Failed(Reply),
 }
@@ -78,14 +79,14 @@ impl<S: Store> Client<S> {
 
     /// A message's data may come; that of an earlier one is of no use any more.
     pub(crate) fn begin_data(&mut self) {
-        self.incoming = Incoming::Open(self.shared.store.body());
+        self.incoming = Incoming::Open(self.shared.store.body(), Beginning::default());
     }
 
     /// Takes octets of the message. What goes wrong is said when its end has come.
     pub(crate) async fn take(&mut self, octets: &[u8]) {
-        if let Incoming::Open(body) = &mut self.incoming
-            && let Err(error) = body.write(octets).await
-        {
+        let Incoming::Open(body, beginning) = &mut self.incoming else { return };
+        beginning.read(octets);
+        if let Err(error) = body.write(octets).await {
             self.incoming = Incoming::Failed(self.transaction.span.in_scope(|| store_refusal(&error)));
         }
     }
@@ -97,14 +98,17 @@ impl<S: Store> Client<S> {
 
     /// Keeps the message for good and for all recipients, or says why not.
     pub(crate) async fn commit(&mut self, envelope: Envelope<Recipient>, hello: &Hello) -> Result<(), Reply> {
-        let body = match std::mem::take(&mut self.incoming) {
-            Incoming::Open(body) => body,
+        let (body, beginning) = match std::mem::take(&mut self.incoming) {
+            Incoming::Open(body, beginning) => (body, beginning),
             Incoming::Failed(reply) => return Err(reply),
             Incoming::None => return Err(replies::STORE_FAILED),
         };
         let Envelope { reverse_path, recipients, utf8, .. } = envelope;
         let (octets, now) = (body.octets(), clock::now());
-        let trace = self.trace(&reverse_path, hello, utf8, now);
+        let mut trace = self.trace(&reverse_path, hello, utf8, now);
+        if beginning.is_text() {
+            trace.push_str("\r\n");
+        }
         let (count, from) = (recipients.len(), reverse_path.to_string());
         let message = NewMessage { reverse_path, recipients, trace, received_at: now };
         match self.shared.store.deliver(message, body).await {

@@ -102,12 +102,7 @@ pub(super) fn maildrop(connection: &Connection, account: AccountId) -> rusqlite:
         "SELECT message, octets, trace_octets, received_at FROM entry WHERE account = ?1 ORDER BY message",
     )?;
     let entries = entries.query_map([account], |row| {
-        Ok(MaildropEntry {
-            id: row.get(0)?,
-            octets: row.get(1)?,
-            trace_octets: row.get(2)?,
-            received_at: row.get(3)?,
-        })
+        Ok(MaildropEntry { id: row.get(0)?, octets: row.get(1)?, trace_octets: row.get(2)?, received_at: row.get(3)? })
     })?;
     Ok(Maildrop { entries: entries.collect::<rusqlite::Result<_>>()? })
 }

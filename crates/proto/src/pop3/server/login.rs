@@ -7,14 +7,7 @@ use super::{Stage, State};
 use crate::pop3::{Response, responses};
 use crate::sasl::Mechanism;
 use crate::sasl::plain::Credentials;
-use crate::sasl::server::{Attempt, Exchange, Flaw, LookUp, Secret, Turn};
-
-/// Is the client who it says, and what is in its maildrop?
-#[derive(Debug)]
-pub struct Authenticate {
-    /// What the client claims.
-    pub attempt: Attempt,
-}
+use crate::sasl::server::{Claim, Exchange, Flaw, LookUp, Secret, Turn};
 
 /// The client has not logged in.
 #[derive(Default)]
@@ -57,7 +50,7 @@ pub(super) fn pass<M>(core: &mut Core, authorization: Authorization, password: &
     match authorization.user {
         Some(user) => {
             let credentials = Credentials { user, password: password.to_owned() };
-            State::Asking(Question::Authenticate(Authenticate { attempt: Attempt::Password(credentials) }))
+            State::Asking(Question::Authenticate(Claim::of_password(credentials)))
         }
         None => refuse(core, authorization, &responses::USER_FIRST),
     }
@@ -99,9 +92,10 @@ fn take<M>(core: &mut Core, turn: Turn) -> State<M> {
             State::Sasl(exchange)
         }
         Turn::LookUp(question) => State::Asking(Question::LookUp(question)),
-        Turn::Judge(attempt) => State::Asking(Question::Authenticate(Authenticate { attempt })),
-        Turn::Over(Flaw::Cancelled) => refuse(core, Authorization::default(), &responses::AUTH_CANCELLED),
-        Turn::Over(Flaw::Malformed) => refuse(core, Authorization::default(), &responses::BAD_RESPONSE),
+        Turn::Judge(claim) => State::Asking(Question::Authenticate(claim)),
+        // Nothing is complete before somebody has judged.
+        Turn::Done => State::Closing,
+        Turn::Over(flaw) => refuse(core, Authorization::default(), &response_to(flaw)),
     }
 }
 
@@ -115,17 +109,48 @@ impl<M: Message> Ask<'_, M, LookUp> {
     }
 }
 
-impl<M: Message> Ask<'_, M, Authenticate> {
+impl<M: Message> Ask<'_, M, Claim> {
     /// It is who it says, and these are its messages, the oldest first; or not.
     pub fn answer(self, maildrop: Result<Vec<M>, Response>) {
-        self.proceed(|core, _| match maildrop {
-            Ok(messages) => {
-                let maildrop = Maildrop::new(messages);
-                core.respond(&Response::ok(format!("maildrop has {}", maildrop.summary())));
-                maildrop.go_on()
-            }
+        self.proceed(|core, claim| match maildrop {
+            Ok(messages) => match (claim.grant(), Maildrop::new(messages)) {
+                (Turn::Challenge(exchange, text), maildrop) => {
+                    core.line(&format!("+ {text}"));
+                    State::Confirming(exchange, maildrop)
+                }
+                (_, maildrop) => logged_in(core, maildrop),
+            },
             Err(response) => refuse(core, Authorization::default(), &response),
         });
+    }
+}
+
+/// The client has heard the server's proof; or it ends the session, as somebody who does not like it does.
+pub(super) fn confirmation<M: Message>(
+    core: &mut Core,
+    exchange: Exchange,
+    maildrop: Maildrop<M>,
+    response: &[u8],
+) -> State<M> {
+    match exchange.respond(response) {
+        Turn::Done => logged_in(core, maildrop),
+        Turn::Over(flaw) => {
+            core.error(&response_to(flaw));
+            State::Closing
+        }
+        Turn::Challenge(..) | Turn::LookUp(_) | Turn::Judge(_) => State::Closing,
+    }
+}
+
+fn logged_in<M: Message>(core: &mut Core, maildrop: Maildrop<M>) -> State<M> {
+    core.respond(&Response::ok(format!("maildrop has {}", maildrop.summary())));
+    maildrop.go_on()
+}
+
+fn response_to(flaw: Flaw) -> Response {
+    match flaw {
+        Flaw::Cancelled => responses::AUTH_CANCELLED,
+        Flaw::Malformed => responses::BAD_RESPONSE,
     }
 }
 

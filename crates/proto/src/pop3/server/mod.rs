@@ -27,7 +27,6 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 pub use self::config::{Config, Limits};
-pub use self::login::Authenticate;
 pub use self::maildrop::Message;
 pub use self::message::{NextChunk, OpenMessage};
 pub use self::step::{Ask, Step};
@@ -58,6 +57,8 @@ enum State<M> {
     Command(Stage<M>),
     /// The client owes a response of its login.
     Sasl(Exchange),
+    /// The login is granted: the client owes the sign that it has heard the server's proof.
+    Confirming(Exchange, Maildrop<M>),
     /// A listing is going out.
     Listing(Listing<M>),
     /// A question is to be put.
@@ -143,7 +144,9 @@ impl<M: Message> Session<M> {
                 self.core.respond(&Response::ok(greeting));
                 self.proceed(State::Command(Stage::Authorization(Authorization::default())))
             }
-            State::Command(_) | State::Sasl(_) if self.core.stopping => self.close_with(&responses::STOPPING),
+            State::Command(_) | State::Sasl(_) | State::Confirming(..) if self.core.stopping => {
+                self.close_with(&responses::STOPPING)
+            }
             State::Command(stage) => match self.core.flow.command(self.core.config.limits.command_octets) {
                 Line::Partial => self.wait(State::Command(stage), now),
                 Line::TooLong => self.refuse_line(&responses::LINE_TOO_LONG, State::Command(stage)),
@@ -162,6 +165,15 @@ impl<M: Message> Session<M> {
                 Line::Foreign => self.close_with(&responses::NOT_POP3),
                 Line::Command(line) => {
                     let next = login::response(&mut self.core, exchange, &line);
+                    self.core.flow.recycle(line);
+                    self.proceed(next)
+                }
+            },
+            State::Confirming(exchange, maildrop) => match self.core.flow.response() {
+                Line::Partial => self.wait(State::Confirming(exchange, maildrop), now),
+                Line::TooLong | Line::BareLineEnd | Line::Foreign => self.close_with(&responses::BAD_RESPONSE),
+                Line::Command(line) => {
+                    let next = login::confirmation(&mut self.core, exchange, maildrop, &line);
                     self.core.flow.recycle(line);
                     self.proceed(next)
                 }

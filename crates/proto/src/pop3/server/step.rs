@@ -1,13 +1,12 @@
 //! What a session asks of whoever drives it.
 
 use super::core::Core;
-use super::login::Authenticate;
 use super::maildrop::Message;
 use super::message::{NextChunk, OpenMessage};
 use super::stls::StartTls;
 use super::update::Update;
 use super::{Session, State};
-use crate::sasl::server::LookUp;
+use crate::sasl::server::{Claim, LookUp};
 
 /// What the driver shall do next.
 pub enum Step<'s, M> {
@@ -23,7 +22,7 @@ pub enum Step<'s, M> {
     /// What is kept of this user's password?
     LookUp(Ask<'s, M, LookUp>),
     /// Is it who it says, and what is in its maildrop?
-    Authenticate(Ask<'s, M, Authenticate>),
+    Authenticate(Ask<'s, M, Claim>),
 
     /// Can this message be had? One that was opened before is of no use any more, read to its end or not.
     OpenMessage(Ask<'s, M, OpenMessage<M>>),
@@ -52,7 +51,7 @@ impl<M: Message, Q> Ask<'_, M, Q> {
 /// The questions, with what the session needs to go on.
 pub(super) enum Question<M> {
     LookUp(LookUp),
-    Authenticate(Authenticate),
+    Authenticate(Claim),
     OpenMessage(OpenMessage<M>),
     NextChunk(NextChunk<M>),
     Update(Update<M>),

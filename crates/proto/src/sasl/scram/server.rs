@@ -39,6 +39,7 @@ pub(in crate::sasl) struct Challenged {
 #[derive(Debug)]
 pub(in crate::sasl) struct Checked {
     pub(in crate::sasl) user: String,
+    pub(in crate::sasl) verifier: Verifier,
     /// The server's own proof, in base64, for one who has proved to know the password.
     pub(in crate::sasl) server_final: Option<String>,
 }
@@ -101,6 +102,6 @@ impl Challenged {
         let is_valid = bool::from(is_valid) && !self.first.is_downgraded;
         let signature = self.verifier.signature(auth_message.as_bytes());
         let server_final = is_valid.then(|| STANDARD.encode(format!("v={}", STANDARD.encode(signature))));
-        Some(Checked { user: self.first.user, server_final })
+        Some(Checked { user: self.first.user, verifier: self.verifier, server_final })
     }
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::{ITERATIONS, SERVER_ITERATIONS_MAX, Verifier};
 use crate::sasl::client::{self, Unproved};
 use crate::sasl::plain::Credentials;
-use crate::sasl::server::{Attempt, Exchange, Flaw, Secret, Turn};
+use crate::sasl::server::{Attempt, Claim, Exchange, Flaw, Secret, Turn};
 use crate::sasl::{Bindings, Channel, Mechanism};
 
 const CLIENT_NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
@@ -60,11 +60,25 @@ fn looked_up(turn: Turn, user: &str, secret: Secret) -> Turn {
 
 fn verdict(turn: Turn, user: &str) -> bool {
     match turn {
-        Turn::Judge(attempt @ Attempt::Proof { is_valid, .. }) => {
-            assert_eq!(attempt.user(), user);
-            is_valid
+        Turn::Judge(claim) => {
+            assert_eq!(claim.attempt().user(), user);
+            is_proved(&claim)
         }
         other => panic!("no proof: {other:?}"),
+    }
+}
+
+fn is_proved(claim: &Claim) -> bool {
+    match claim.attempt() {
+        Attempt::Proof { is_valid, .. } => *is_valid,
+        other => panic!("no proof: {other:?}"),
+    }
+}
+
+fn granted(turn: Turn) -> Turn {
+    match turn {
+        Turn::Judge(claim) if is_proved(&claim) => claim.grant(),
+        other => panic!("nothing to grant: {other:?}"),
     }
 }
 
@@ -92,9 +106,9 @@ fn the_server_holds_the_example() {
     let turn = looked_up(begin(Mechanism::ScramSha256, &Channel::Local, CLIENT_FIRST), "user", secret("pencil"));
     let (exchange, challenge) = challenged(turn);
     assert_eq!(challenge, SERVER_FIRST);
-    let (exchange, challenge) = challenged(exchange.respond(STANDARD.encode(CLIENT_FINAL).as_bytes()));
+    let (exchange, challenge) = challenged(granted(exchange.respond(STANDARD.encode(CLIENT_FINAL).as_bytes())));
     assert_eq!(challenge, SERVER_FINAL);
-    assert!(verdict(exchange.respond(b""), "user"));
+    assert!(matches!(exchange.respond(b""), Turn::Done));
 }
 
 #[test]
@@ -109,7 +123,7 @@ fn the_client_holds_the_example() {
 
 #[test]
 fn the_server_takes_its_proof_for_heard_by_an_empty_response_alone() {
-    let end = || challenged(serve(&Channel::Local, CLIENT_FIRST, CLIENT_FINAL)).0;
+    let end = || challenged(granted(serve(&Channel::Local, CLIENT_FIRST, CLIENT_FINAL))).0;
     assert!(is_malformed(&end().respond(b"YQ==")));
     assert!(matches!(end().respond(b"*"), Turn::Over(Flaw::Cancelled)));
 }
@@ -163,9 +177,9 @@ fn log_in(
         turn = match turn {
             Turn::Challenge(exchange, challenge) => exchange.respond(client.respond(&challenge).ok()?.as_bytes()),
             Turn::LookUp(question) => question.answer(secret.take()?),
-            Turn::Judge(Attempt::Proof { is_valid: true, .. }) => return client.finish().ok().map(|()| true),
-            Turn::Judge(attempt) => {
-                assert!(matches!(attempt, Attempt::Proof { .. }));
+            Turn::Judge(claim) if is_proved(&claim) => claim.grant(),
+            Turn::Done => return client.finish().ok().map(|()| true),
+            Turn::Judge(_) => {
                 assert_eq!(client.finish(), Err(Unproved), "the server has proved nothing");
                 return Some(false);
             }
@@ -305,7 +319,8 @@ proptest! {
             Turn::LookUp(question) => {
                 let (exchange, _) = challenged(question.answer(secret("pencil")));
                 match exchange.respond(STANDARD.encode(last).as_bytes()) {
-                    Turn::Judge(Attempt::Proof { is_valid: false, .. }) | Turn::Over(Flaw::Malformed) => {}
+                    Turn::Judge(claim) => prop_assert!(!is_proved(&claim)),
+                    Turn::Over(Flaw::Malformed) => {}
                     other => prop_assert!(false, "{:?}", other),
                 }
             }

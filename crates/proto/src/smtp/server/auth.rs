@@ -5,15 +5,8 @@ use super::account::{refuse, refused};
 use super::core::Core;
 use super::step::{Ask, Question};
 use crate::sasl::Mechanism;
-use crate::sasl::server::{Attempt, Exchange, Flaw, LookUp, Secret, Turn};
+use crate::sasl::server::{Claim, Exchange, Flaw, LookUp, Secret, Turn};
 use crate::smtp::{Reply, replies};
-
-/// Is the client who it says?
-#[derive(Debug)]
-pub struct Authenticate {
-    /// What the client claims.
-    pub attempt: Attempt,
-}
 
 /// `AUTH mechanism [initial-response]`
 pub(super) fn auth<R>(core: &mut Core, args: &str) -> State<R> {
@@ -46,9 +39,9 @@ fn take<R>(core: &mut Core, turn: Turn) -> State<R> {
             State::Sasl(exchange)
         }
         Turn::LookUp(question) => State::Asking(Question::LookUp(question)),
-        Turn::Judge(attempt) => State::Asking(Question::Authenticate(Authenticate { attempt })),
-        Turn::Over(Flaw::Cancelled) => refuse(core, &replies::AUTH_CANCELLED),
-        Turn::Over(Flaw::Malformed) => refuse(core, &replies::BAD_RESPONSE),
+        Turn::Judge(claim) => State::Asking(Question::Authenticate(claim)),
+        Turn::Done => logged_in(core),
+        Turn::Over(flaw) => refuse(core, &reply_to(flaw)),
     }
 }
 
@@ -62,16 +55,40 @@ impl<R: 'static> Ask<'_, R, LookUp> {
     }
 }
 
-impl<R: 'static> Ask<'_, R, Authenticate> {
+impl<R: 'static> Ask<'_, R, Claim> {
     /// It is who it says; or not.
     pub fn answer(self, verdict: Result<(), Reply>) {
-        self.proceed(|core, _| match verdict {
-            Ok(()) => {
-                core.bound = true;
-                core.reply(&replies::LOGGED_IN);
-                State::Command(None)
+        self.proceed(|core, claim| match verdict.map(|()| claim.grant()) {
+            Ok(Turn::Challenge(exchange, text)) => {
+                core.reply(&Reply::new(334, None, text));
+                State::Confirming(exchange)
             }
+            Ok(turn) => take(core, turn),
             Err(reply) => refused(core, &reply),
         });
+    }
+}
+
+/// The client has heard the server's proof; or it ends the session, as somebody who does not like it does.
+pub(super) fn confirmation<R>(core: &mut Core, exchange: Exchange, response: &[u8]) -> State<R> {
+    match exchange.respond(response) {
+        Turn::Over(flaw) => {
+            core.error(&reply_to(flaw));
+            State::Closing
+        }
+        turn => take(core, turn),
+    }
+}
+
+fn logged_in<R>(core: &mut Core) -> State<R> {
+    core.bound = true;
+    core.reply(&replies::LOGGED_IN);
+    State::Command(None)
+}
+
+fn reply_to(flaw: Flaw) -> Reply {
+    match flaw {
+        Flaw::Cancelled => replies::AUTH_CANCELLED,
+        Flaw::Malformed => replies::BAD_RESPONSE,
     }
 }

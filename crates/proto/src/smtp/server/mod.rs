@@ -27,7 +27,6 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 pub use self::account::{IssuePassword, Issued, Register, Unregister};
-pub use self::auth::Authenticate;
 pub use self::config::{Config, Limits, Timeouts, WAIT_MAX};
 pub use self::core::Hello;
 pub use self::handover::{Block, Flush, NextChunk, NextMessage, Retrieve};
@@ -59,6 +58,8 @@ enum State<R> {
     Command(Option<Envelope<R>>),
     /// The client owes a response of its login.
     Sasl(Exchange),
+    /// The login is granted: the client owes the sign that it has heard the server's proof.
+    Confirming(Exchange),
     /// A question is to be put.
     Asking(Question<R>),
     /// A question was put.
@@ -171,7 +172,9 @@ impl<R: 'static> Session<R> {
             State::Command(transaction) if self.core.takes_confirmation() => {
                 self.proceed(State::Asking(Question::Flush(Flush { transaction })))
             }
-            State::Command(_) | State::Sasl(_) if self.core.stopping => self.close_with(&replies::STOPPING),
+            State::Command(_) | State::Sasl(_) | State::Confirming(_) if self.core.stopping => {
+                self.close_with(&replies::STOPPING)
+            }
             State::Command(transaction) => match self.core.flow.command(self.core.config.limits.command_octets) {
                 Line::Partial => self.wait(State::Command(transaction), now),
                 Line::TooLong => self.refuse_line(&replies::LINE_TOO_LONG, transaction),
@@ -190,6 +193,15 @@ impl<R: 'static> Session<R> {
                 Line::Foreign => self.close_with(&replies::NOT_SMTP),
                 Line::Command(line) => {
                     let next = auth::response(&mut self.core, exchange, &line);
+                    self.core.flow.recycle(line);
+                    self.proceed(next)
+                }
+            },
+            State::Confirming(exchange) => match self.core.flow.response() {
+                Line::Partial => self.wait(State::Confirming(exchange), now),
+                Line::TooLong | Line::BareLineEnd | Line::Foreign => self.close_with(&replies::BAD_RESPONSE),
+                Line::Command(line) => {
+                    let next = auth::confirmation(&mut self.core, exchange, &line);
                     self.core.flow.recycle(line);
                     self.proceed(next)
                 }

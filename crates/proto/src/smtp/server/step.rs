@@ -1,14 +1,13 @@
 //! What a session asks of whoever drives it.
 
 use super::account::{IssuePassword, Register, Unregister};
-use super::auth::Authenticate;
 use super::core::{Core, Hello};
 use super::handover::{Flush, NextChunk, NextMessage, Retrieve};
 use super::mail::{BeginData, Commit, Envelope, Mail, Recipient};
 use super::starttls::StartTls;
 use super::{Session, State};
 use crate::flow::OUTPUT_OCTETS;
-use crate::sasl::server::LookUp;
+use crate::sasl::server::{Claim, LookUp};
 
 /// What the driver shall do next.
 pub enum Step<'s, R> {
@@ -32,7 +31,7 @@ pub enum Step<'s, R> {
     /// What is kept of this user's password?
     LookUp(Ask<'s, R, LookUp>),
     /// Is it who it says?
-    Authenticate(Ask<'s, R, Authenticate>),
+    Authenticate(Ask<'s, R, Claim>),
 
     /// May mail come from there?
     Mail(Ask<'s, R, Mail>),
@@ -83,7 +82,7 @@ pub(super) enum Question<R> {
     IssuePassword(IssuePassword),
     Unregister(Unregister),
     LookUp(LookUp),
-    Authenticate(Authenticate),
+    Authenticate(Claim),
     Mail(Mail),
     Recipient(Recipient<R>),
     BeginData(BeginData<R>),

@@ -47,7 +47,7 @@ impl<R: 'static> Verb<R> {
         Self::new("HELP", "HELP [verb]", Run::Anytime(help::<R>)),
         Self::new("QUIT", "QUIT", Run::Reset(quit)).ends_group(),
         Self::new("STARTTLS", "STARTTLS", Run::Outside(starttls)).ends_group(),
-        Self::new("AUTH", "AUTH mechanism [response]", Run::Stranger(auth::auth)).ends_group(),
+        Self::new("AUTH", "AUTH mechanism [initial-response]", Run::Stranger(auth::auth)).ends_group(),
         Self::new("XREGISTER", "XREGISTER [name] [TOKEN=token]", Run::Stranger(account::xregister)).ends_group(),
         Self::new("XPASSWD", "XPASSWD [VERIFIER=verifier]", Run::Owner(account::xpasswd)).ends_group(),
         Self::new("XUNREGISTER", "XUNREGISTER", Run::Owner(account::xunregister)).ends_group(),
