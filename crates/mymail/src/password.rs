@@ -1,13 +1,15 @@
 //! A password that the user gives: in a file, on standard input, or typed on the terminal without being shown.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use client::CREDENTIALS_OCTETS_MAX;
+use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
 use crate::exit::{Exit, Failure};
+use crate::terminal::harmless;
 
 /// The password: the first line of `file`, in which `-` stands for standard input, or what is typed on the terminal.
 pub(crate) fn ask(file: Option<&Path>, whose: &str) -> anyhow::Result<String> {
@@ -39,11 +41,52 @@ fn first_line(input: impl BufRead, name: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(line).map_err(not_text)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Standard input is the terminal; `/dev/tty` may be another one, or none.
+/// Standard input is the terminal; `/dev/tty` may be another one, or none. Nothing is shown from the prompt on, so that what
+/// is typed fast isn't either.
 fn typed(whose: &str) -> anyhow::Result<String> {
-    let config = rpassword::ConfigBuilder::new().input_file_path("/dev/stdin").output_writer(io::stderr()).build();
-    let typed = rpassword::prompt_password_with_config(format!("Password of {whose}: "), config);
+    let typed = Hidden::begin().and_then(|_shown_again_when_dropped| {
+        write!(io::stderr(), "Password of {}: ", harmless(whose))?;
+        let config = rpassword::ConfigBuilder::new().input_reader(Keys).output_discard().build();
+        let typed = rpassword::read_password_with_config(config);
+        writeln!(io::stderr())?;
+        typed
+    });
     typed.context(Failure::new(Exit::Config, "no password was typed"))
+}
+
+/// A terminal that shows nothing and gives every key as it comes.
+struct Hidden {
+    before: Termios,
+}
+
+impl Hidden {
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut hidden = before.clone();
+        hidden.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
+        hidden.special_codes[SpecialCodeIndex::VMIN] = 1;
+        hidden.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(io::stdin(), OptionalActions::Now, &hidden)?;
+        Ok(Self { before })
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        // If the terminal is gone, there is nothing to put right.
+        tcsetattr(io::stdin(), OptionalActions::Now, &self.before).ok();
+    }
+}
+
+/// What is typed. Ctrl-C is an error here: as a signal it would leave the terminal as it is.
+struct Keys;
+
+impl Read for Keys {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        const CTRL_C: u8 = 3;
+        let octets = io::stdin().read(buffer)?;
+        if buffer[..octets].contains(&CTRL_C) { Err(io::Error::other("interrupted")) } else { Ok(octets) }
+    }
 }
 
 #[cfg(test)]

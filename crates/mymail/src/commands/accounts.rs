@@ -16,14 +16,14 @@ use crate::password;
 #[command(after_help = "\
 The list says for each account its address and its server, and marks the default one.
 Where two servers gave the same address, --server says which is meant.
---add keeps an account that you have on another mail system; its password is asked for, and not shown.
+--add keeps an account that you have on another mail system; its password is asked for.
 --remove only forgets the password here; `unregister` in `mymail session` ends the account itself.
---forget-server is for a server that has a new certificate indeed: the next one that it shows is trusted.
+--forget-server is for a server that has a new certificate indeed: what it shows next is trusted.
 
 Examples:
   mymail accounts
   mymail accounts --default alice@mymailserver
-  mymail accounts --add alice@example.org --server smtps://mail.example.org --pop3 pop3s://mail.example.org
+  mymail accounts --add alice@example.org --server smtps://example.org --pop3 pop3s://example.org
   mymail accounts --remove 9@mymailserver
   mymail accounts --forget-server 127.0.0.1:2525")]
 pub(crate) struct Args {

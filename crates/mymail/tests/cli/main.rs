@@ -4,14 +4,18 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod config_for;
 mod exit;
 mod mail;
 mod offline;
+mod pop3;
 mod retrieving;
 mod running;
+mod sendmail;
 mod servers;
 mod session;
 mod terminal;
+mod tls;
 
 use common::Home;
 

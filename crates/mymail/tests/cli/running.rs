@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::process::Stdio;
 
 use crate::common::{Home, Server};
@@ -60,6 +61,13 @@ impl Home {
             stderr: String::from_utf8(output.stderr).unwrap(),
             octets: output.stdout,
         }
+    }
+
+    /// A file that only its owner may read.
+    pub(crate) fn write_private(&self, path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
     }
 
     /// Adds an account to the accounts file, which then has this mode.

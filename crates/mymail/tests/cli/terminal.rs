@@ -200,6 +200,27 @@ fn one_ctrl_c_ends_no_session() {
 }
 
 #[test]
+fn a_password_that_is_typed_is_not_shown() {
+    let home = Home::new();
+    let add = ["accounts", "--add", "alice@example.org", "--server", "smtps://mail.example.org"];
+    let mut terminal = Terminal::run(&mut home.command(&add));
+    terminal.expect("Password of alice@example.org: ");
+    terminal.type_line("hush-hush");
+    let (screen, code) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("hush"), "{screen}");
+    let accounts = fs::read_to_string(home.path("config/mymail/accounts.toml")).unwrap();
+    assert!(accounts.contains("password = \"hush-hush\""), "{accounts}");
+
+    let mut terminal = Terminal::run(&mut home.command(&add));
+    terminal.expect("Password of");
+    terminal.type_line("hus\x03");
+    let (screen, code) = terminal.end();
+    assert_eq!(code, CONFIG, "{screen}");
+    assert!(screen.contains("no password was typed"), "{screen}");
+}
+
+#[test]
 fn a_mail_can_do_nothing_to_a_terminal() {
     let (home, _server) = Home::with_accounts(&["alice"]);
     let octets = b"\x1b]0;owned\x07 \xc2\x9b2J caf\xe9\n";

@@ -16,10 +16,10 @@ use setup::Setup;
 /// Print what another mail program needs to use your account
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Standard output has exactly the lines for the program's file, or for its dialogue; standard error says
-where they go. Some hold the password. Nothing is changed, and no server is asked.
-Where mail is retrieved is what the account says, or --pop3. Without both it is port 1110 beside SMTP's
-2525, port 995 beside smtps://, and else port 110.
+Standard output has exactly the lines for the program's file, or for its dialogue; standard
+error says where they go. Some hold the password. Nothing is changed, and no server is asked.
+Where mail is retrieved is what --pop3 or the account says. Without both it is port 1110 beside
+SMTP's 2525, port 995 beside smtps://, and else port 110.
 
 Examples:
   mymail config-for msmtp >> ~/.msmtprc
@@ -131,5 +131,113 @@ impl Program {
         if text.contains(file) {
             note(&format!("they need the server's certificate: mymail config-for certificate > '{file}'"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
+    use client::StoredAccount;
+
+    use super::*;
+
+    /// For each account and program: what is printed. The lines were tried with the programs.
+    const EXPECTED: &str = include_str!("expected.txt");
+    /// The certificate of 127.0.0.1:2525, as the client keeps it.
+    const KNOWN: &str = include_str!("known-servers.toml");
+
+    fn known() -> KnownServers {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(KNOWN.as_bytes()).unwrap();
+        KnownServers::load(file.path()).unwrap()
+    }
+
+    fn account(server: &str) -> StoredAccount {
+        let address = "alice@mymailserver".parse().unwrap();
+        StoredAccount::new(address, server.parse().unwrap(), "vqk4-7t2m".into())
+    }
+
+    fn setup(account: &StoredAccount, pop3: Option<&str>) -> Result<Setup, Failure> {
+        let pop3 = pop3.map(|pop3| pop3.parse().unwrap());
+        Setup::new(account, pop3.as_ref(), &known(), Path::new("/home/alice/.config/mymail/accounts.toml"))
+    }
+
+    #[test]
+    fn every_program_gets_its_lines() {
+        let mut printed = String::new();
+        for (title, server) in [
+            ("a certificate that was trusted when first seen", "127.0.0.1:2525"),
+            ("an authority", "smtps://mail.example.org"),
+            ("in clear on this computer", "127.0.0.1:2526"),
+        ] {
+            let pop3 = server.ends_with("2526").then_some("pop3://127.0.0.1:1111");
+            let setup = setup(&account(server), pop3).unwrap();
+            for program in Program::value_variants().iter().filter(|program| **program != Program::Certificate) {
+                let lines = program.lines(&setup).unwrap();
+                printed.push_str(&format!("======== {program:?}: {title}\n{lines}"));
+            }
+        }
+        for (at, (line, expected)) in printed.lines().zip(EXPECTED.lines()).enumerate() {
+            assert_eq!(line, expected, "line {}", at + 1);
+        }
+        assert_eq!(printed.len(), EXPECTED.len());
+    }
+
+    #[test]
+    fn text_is_quoted_as_each_program_reads_it() {
+        let password = r#"a b"c\d$e`f'#;"#;
+        let setup = setup(&StoredAccount { password: password.into(), ..account("127.0.0.1:2525") }, None).unwrap();
+        for (program, line) in [
+            (Program::Msmtp, r#"password "a b"c\d$e`f'#;""#),
+            (Program::Mpop, r#"password "a b"c\d$e`f'#;""#),
+            (Program::Mutt, r#"set pop_pass = "a b\"c\\d\$e\`f'#;""#),
+            (Program::Fetchmail, r#"    user "alice@mymailserver" password "a b\x22c\\d$e`f'#;""#),
+            (Program::Getmail, r#"password = a b"c\d$e`f'#;"#),
+            (Program::Smtplib, r#"    server.login("alice@mymailserver", "a b\"c\\d$e`f'#;")"#),
+            (Program::Curl, r#"user = "alice@mymailserver:a b\"c\\d$e`f'#;""#),
+            (Program::Swaks, r#"--auth-password a b"c\d$e`f'#;"#),
+        ] {
+            let lines = program.lines(&setup).unwrap();
+            assert!(lines.lines().any(|found| found == line), "{line} is missing in\n{lines}");
+        }
+        assert!(!format!("{setup:?}").contains(password));
+        let two_lines = StoredAccount { password: "a\nb".into(), ..account("127.0.0.1:2525") };
+        assert!(super::tests::setup(&two_lines, None).is_err());
+    }
+
+    #[test]
+    fn mail_is_retrieved_where_the_user_or_the_account_says_or_where_it_mostly_is() {
+        let with_pop3 = |server| StoredAccount { pop3: "pop3s://pop.example".parse().ok(), ..account(server) };
+        for (account, pop3, expected) in [
+            (account("127.0.0.1:2525"), None, "127.0.0.1:1110 false"),
+            (account("[2001:db8::1]:2525"), None, "[2001:db8::1]:1110 false"),
+            (account("mail.example:25"), None, "mail.example:110 false"),
+            (account("smtp://mail.example"), None, "mail.example:110 false"),
+            (account("smtps://mail.example"), None, "mail.example:995 true"),
+            (with_pop3("smtps://mail.example"), None, "pop.example:995 true"),
+            (with_pop3("smtps://mail.example"), Some("pop3://b.example:1"), "b.example:1 false"),
+        ] {
+            let pop3 = setup(&account, pop3).unwrap().pop3;
+            assert_eq!(format!("{} {}", pop3.endpoint(), pop3.is_implicit()), expected);
+        }
+        assert!(setup(&account("pop3s://mail.example"), None).is_err());
+    }
+
+    #[test]
+    fn the_certificate_is_for_those_who_need_it() {
+        let certificates = |server, pop3| setup(&account(server), pop3).unwrap().certificates();
+        let pem = certificates("127.0.0.1:2525", None).unwrap();
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n") && KNOWN.contains(&pem), "{pem}");
+        assert_eq!(certificates("smtps://mail.example", Some("pop3://127.0.0.1:2525")).unwrap(), pem);
+        assert!(certificates("smtps://mail.example", None).is_err());
+    }
+
+    #[test]
+    fn getmail_says_no_password_in_clear_over_a_network() {
+        let lines = |pop3| Program::Getmail.lines(&setup(&account("mail.example:25"), Some(pop3)).unwrap());
+        assert!(lines("pop3://mail.example").unwrap_err().to_string().contains("--pop3 pop3s://mail.example"));
+        assert!(lines("pop3s://mail.example").unwrap().contains("SimplePOP3SSLRetriever"));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing is queued: the exit code tells the program whether the mail went.
 
+mod args;
+mod body;
 mod message;
 mod recipients;
 
@@ -10,7 +12,6 @@ use std::io;
 use std::path::Path;
 
 use anyhow::bail;
-use clap::ArgAction;
 use client::{Address, Delivery, ReversePath, StoredAccount};
 use proto::Domain;
 
@@ -19,101 +20,8 @@ use crate::client_options::{ClientOptions, hang_up};
 use crate::compose::Composed;
 use crate::exit::{Exit, Failure, may_pass};
 use crate::output::note;
+pub(crate) use args::Args;
 use message::{Author, Submission};
-
-/// Send a message as programs hand it to sendmail
-#[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "mymail sendmail [OPTIONS] [RECIPIENTS]...",
-    disable_help_flag = true,
-    disable_version_flag = true,
-    args_override_self = true,
-    after_help = "\
-Takes the options of sendmail that cron, git, PHP, mailx and others use, glued or apart; those that say
-nothing here are passed over. A symbolic link to this program named sendmail does the same.
-The message comes from standard input. It gets From, Date and Message-ID if it has none, and loses Bcc.
-Recipients are those of the command line and, with -t, those of To, Cc and Bcc too (or of Resent-To, Resent-Cc
-and Resent-Bcc, if there are any). A name without a domain is one of the account's domain.
-Nothing is queued: when the server cannot be reached or has no time, the exit code is 75.
-
-Examples:
-  printf 'Subject: backup\\n\\nall done\\n' | mymail sendmail alice@mymailserver
-  mymail sendmail -t < message.eml
-  ln -s \"$(command -v mymail)\" /usr/local/sbin/sendmail
-  git -c sendemail.sendmailCmd='mymail sendmail -i' send-email --to bob@mymailserver HEAD~1"
-)]
-pub(crate) struct Args {
-    /// Recipients
-    #[arg(value_name = "RECIPIENTS")]
-    recipients: Vec<String>,
-
-    /// Take recipients from the message's To, Cc and Bcc as well
-    #[arg(short = 't')]
-    recipients_from_header: bool,
-
-    /// The sender: to whom reports go; the account of that address is used if you have it
-    #[arg(short = 'f', short_alias = 'r', value_name = "ADDRESS")]
-    sender: Option<String>,
-
-    /// The sender's name, for a message without a From
-    #[arg(short = 'F', value_name = "NAME")]
-    name: Option<String>,
-
-    /// A line with one dot does not end the message; -oi says the same
-    #[arg(short = 'i')]
-    ignores_dots: bool,
-
-    /// Options of sendmail's own; only -oi means something here
-    #[arg(short = 'o', value_name = "OPTION", action = ArgAction::Append)]
-    settings: Vec<String>,
-
-    /// -bm, to send a message, is the only mode
-    #[arg(short = 'b', value_name = "MODE", value_parser = only_sending)]
-    mode: Option<()>,
-
-    /// There is no queue and no file of aliases
-    #[arg(short = 'q', short_alias = 'I', num_args = 0..=1, default_missing_value = "", value_parser = no_queue, hide = true)]
-    queue: Option<()>,
-
-    /// Another configuration is not read
-    #[arg(short = 'C', value_parser = no_configuration, hide = true)]
-    configuration: Option<()>,
-
-    /// They say nothing here, and programs pass them all the same
-    #[arg(short = 'B', short_aliases = ['A', 'L', 'N', 'O', 'R', 'V', 'X', 'd', 'e', 'h', 'p'], action = ArgAction::Append)]
-    #[arg(hide = true, allow_hyphen_values = true)]
-    passed_over: Vec<String>,
-
-    /// As those above
-    #[arg(short = 'm', short_aliases = ['G', 'U', 'c', 'n'], action = ArgAction::Count, hide = true)]
-    flags_passed_over: u8,
-
-    /// Print help
-    #[arg(long, action = ArgAction::Help)]
-    help: Option<bool>,
-
-    #[command(flatten)]
-    client: ClientOptions,
-}
-
-fn only_sending(mode: &str) -> Result<(), &'static str> {
-    match mode {
-        "m" => Ok(()),
-        "s" => Err("this program does not speak SMTP on standard input; the account's server does"),
-        "p" => Err("nothing is ever queued here, so there is no queue to show"),
-        "v" => Err("addresses are verified by sending to them"),
-        "d" | "D" => Err("`mymail serve` runs a server"),
-        _ => Err("-bm, to send a message, is the only mode"),
-    }
-}
-
-fn no_queue(_: &str) -> Result<(), &'static str> {
-    Err("there is no queue and no file of aliases here: every mail is sent at once")
-}
-
-fn no_configuration(_: &str) -> Result<(), &'static str> {
-    Err("another configuration is not read here; --account names an account")
-}
 
 /// Whether the program was started under the name `sendmail`, as it is through a symbolic link.
 pub(crate) fn is_name_of(program: &OsStr) -> bool {
@@ -133,10 +41,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 impl Args {
-    fn ignores_dots(&self) -> bool {
-        self.ignores_dots || self.settings.iter().any(|setting| setting == "i")
-    }
-
     /// Those of the command line first, each of them once.
     fn addressees<R>(&self, message: &Submission<R>, domain: &Domain) -> anyhow::Result<Vec<Address>> {
         let mut given = self.recipients.clone();
@@ -202,4 +106,61 @@ fn tell_refusals(delivery: &Delivery) -> Exit {
         note("whoever is named here did not get the mail, and nothing was queued");
     }
     exit
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::smtp::Enhanced;
+
+    use super::*;
+
+    #[test]
+    fn the_name_that_the_program_was_started_under_counts() {
+        for (name, is_sendmail) in [
+            ("sendmail", true),
+            ("/usr/sbin/sendmail", true),
+            ("./sendmail", true),
+            ("mymail", false),
+            ("/opt/sendmail/mymail", false),
+            ("sendmail2", false),
+        ] {
+            assert_eq!(is_name_of(OsStr::new(name)), is_sendmail, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_user_of_this_computer_is_the_account() {
+        let server = "127.0.0.1".parse().unwrap();
+        let account = StoredAccount::new("9@m".parse().unwrap(), server, "secret".into());
+        for (given, expected) in [
+            (None, "9@m"),
+            (Some("root"), "9@m"),
+            (Some("root (Cron Daemon)"), "9@m"),
+            (Some("9+cron@m"), "9+cron@m"),
+            (Some("Cron <a@x>"), "a@x"),
+            (Some("<>"), "<>"),
+            (Some(""), "<>"),
+        ] {
+            assert_eq!(sender(given, &account).unwrap().to_string(), expected, "{given:?}");
+        }
+        assert!(sender(Some("a@x, b@x"), &account).is_err() && sender(Some("a@@x"), &account).is_err());
+    }
+
+    #[test]
+    fn a_mail_that_may_go_later_is_not_queued() {
+        let exit = |error: client::Error| Exit::of_error(&nothing_queued(error.into()));
+        let reply = |code, enhanced| client::Reply::new(code, enhanced, "text");
+        for error in [
+            client::Error::Connect { server: "127.0.0.1".parse().unwrap(), source: io::Error::other("x") },
+            client::Error::Closed(None),
+            client::Error::NoService(reply(421, None)),
+            client::Error::Refused(reply(454, Some(Enhanced(4, 7, 0)))),
+        ] {
+            let error = nothing_queued(error.into());
+            assert_eq!((Exit::of_error(&error), error.to_string().as_str()), (Exit::TempFail, NOT_QUEUED));
+        }
+        assert_eq!(exit(client::Error::Refused(reply(535, None))), Exit::NoPermission);
+        let in_doubt = nothing_queued(client::Error::SentInDoubt(client::Error::Closed(None).into()).into());
+        assert_ne!(in_doubt.to_string(), NOT_QUEUED);
+    }
 }

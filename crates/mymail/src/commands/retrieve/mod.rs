@@ -1,23 +1,25 @@
 //! `mymail retrieve`: all mail of an account, shown or filed, and then flushed from the server.
 
+mod login;
+
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use client::{Accounts, Connection, Pop3Connection, Retrieval, ServerAddress, ServerUrl, StoredAccount};
+use client::{Connection, Pop3Connection, Retrieval, ServerUrl};
 use serde::Serialize;
 
-use crate::client_options::{ClientOptions, accounts_path, cant_log_in, hang_up, hung_up};
+use crate::client_options::{ClientOptions, hang_up, hung_up};
 use crate::destination::{Destination, Json, Maildir, Mbox, Raw, Text};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
 use crate::output::{note, show_dialogue, stdout_for_mail, sync_stdout};
-use crate::password;
 use crate::progress::Progress;
 use crate::terminal::Harmless;
+use login::Login;
 
 /// The longest that a server waits for mail, in seconds.
 pub(crate) const WAIT_SECONDS_MAX: u64 = 300;
@@ -28,8 +30,8 @@ pub(crate) const WAIT_SECONDS_MAX: u64 = 300;
 Mail leaves the server only when it is safely printed or filed; until then it comes again.
 Each message is shown behind the header block that the server puts before it. --format raw prints
 the messages as their senders sent them, --format json one object per line.
-An account that has a POP3 server retrieves its mail there. With a URL it is any POP3 server's mail; the
-password is the one in the accounts file if you have an account there, or --password-file, or is asked for.
+An account that has a POP3 server retrieves its mail there. With a URL it is any server's mail; the
+password is that of your account there or of --password-file, or else it is asked for.
 
 Examples:
   mymail retrieve
@@ -125,51 +127,6 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     target.summarize(retrieved.kept, &args.client)?;
     Ok(retrieved.exit())
-}
-
-/// Where the mail is, and what opens it.
-struct Login {
-    server: ServerAddress,
-    user: String,
-    password: String,
-}
-
-impl Login {
-    /// That of an account.
-    fn of(account: StoredAccount, password_file: Option<&Path>) -> anyhow::Result<Self> {
-        let user = account.user();
-        let password = match password_file {
-            Some(_) => password::ask(password_file, &user)?,
-            None => account.password,
-        };
-        Ok(Self { server: account.pop3.unwrap_or(account.server), user, password })
-    }
-
-    /// That of the user whom a URL names. The password of an account is for its own hosts alone.
-    fn at(url: ServerUrl, client: &ClientOptions, password_file: Option<&Path>) -> anyhow::Result<Self> {
-        let ServerUrl { user, server } = url;
-        let accounts = Accounts::load(&accounts_path()?)?;
-        let is_meant = |account: &&StoredAccount| {
-            let hosts = [Some(&account.server), account.pop3.as_ref()];
-            let is_there = hosts.into_iter().flatten().any(|known| known.host().eq_ignore_ascii_case(server.host()));
-            let is_users = |user: &String| *user == account.user() || account.is_called(user);
-            let is_named = client.account.as_ref().is_none_or(|name| account.is_called(name));
-            is_there && is_named && user.as_ref().is_none_or(is_users)
-        };
-        if let Some(account) = accounts.list().iter().find(is_meant) {
-            return Ok(Self { server, ..Self::of(account.clone(), password_file)? });
-        }
-        let Some(user) = user else {
-            let cure = format!("name its user: {}://USER@{}", server.scheme().name(), server.host());
-            bail!(Failure::new(Exit::Config, format!("you have no account on {}: {cure}", server.host())));
-        };
-        let password = password::ask(password_file, &format!("{user} on {}", server.host()))?;
-        Ok(Self { server, user, password })
-    }
-
-    fn failed(&self) -> String {
-        cant_log_in(&self.server, &self.user)
-    }
 }
 
 async fn retrieve_by_pop3(login: &Login, client: &ClientOptions, target: &Target) -> anyhow::Result<Retrieved> {
