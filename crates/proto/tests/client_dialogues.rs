@@ -1,53 +1,22 @@
-//! The client's dialogues, as text: `client_dialogues/*.txt`. Each is run with every reply arriving whole, and octet by octet.
-//!
-//! ```text
-//! # A comment.
-//! > send 9@m to 10@m,77@m        what the client is asked to do; the first thing, connecting, goes without saying
-//! | Hello both                   a line of the message to send, CRLF at its end; |= is one without any
-//! C: MAIL FROM:<9@m>             what it must say
-//! S: 250 OK                      what it hears; lines that follow each other arrive together
-//! = 10@m 250 OK                  what must come of it
-//! ```
-//!
-//! `{x*100}` stands for a hundred x, in what is heard. `whole` as the first line: splitting would change the meaning.
+//! The client's dialogues of SMTP: `client_dialogues/*.txt`. `testkit::Script` says how they are written and run.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use proto::client::{Advance, Exchange, Octets};
 use proto::sasl::plain::Credentials;
 use proto::sasl::{self, Bindings, Channel, Mechanism};
 use proto::smtp::Reply;
 use proto::smtp::client::{
-    Ask, Begun, Content, Envelope, Event, Failure, Message, Opening, Outcome, Retrieval, Session, Wire,
+    Ask, Begun, Content, Envelope, Event, Failure, Message, Opening, Outcome, Retrieval, Session,
 };
+use testkit::Script;
 
 #[test]
 fn every_dialogue_is_held_whatever_the_split() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client_dialogues");
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() > 10, "the dialogues are missing");
-    for path in paths {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let (text, splits) = match text.strip_prefix("whole\n") {
-            Some(text) => (text, &[usize::MAX][..]),
-            None => (text.as_str(), &[usize::MAX, 1][..]),
-        };
-        for &chunk_octets in splits {
-            let mut script = Script::new(path.file_name().unwrap().to_string_lossy().into_owned(), text, chunk_octets);
-            if let Err(failure) = hold(&mut script) {
-                script.outcome(&format!("failure: {failure}"));
-                script.unheard.clear();
-            }
-            script.end();
-        }
-    }
+    Script::hold_all_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client_dialogues"), hold);
 }
 
 fn hold(script: &mut Script) -> Result<(), Failure> {
@@ -62,24 +31,24 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
     while let Some(action) = script.action() {
         let words: Vec<&str> = action.split(' ').collect();
         session = match words[..] {
-            ["register"] => script.ask(session.register(None, None), |address| address.to_string())?,
+            ["register"] => ask(script, session.register(None, None), |address| address.to_string())?,
             ["register", name] => {
-                script.ask(session.register(Some(&name.parse().unwrap()), None), |address| address.to_string())?
+                ask(script, session.register(Some(&name.parse().unwrap()), None), |address| address.to_string())?
             }
             ["register", name, token] => {
                 let (name, token) = (name.parse().unwrap(), token.parse().unwrap());
-                script.ask(session.register(Some(&name), Some(&token)), |address| address.to_string())?
+                ask(script, session.register(Some(&name), Some(&token)), |address| address.to_string())?
             }
-            ["password"] => script.ask(session.issue_password(), |password| password)?,
-            ["unregister"] => script.ask(session.unregister(), |()| "done".into())?,
+            ["password"] => ask(script, session.issue_password(), |password| password)?,
+            ["unregister"] => ask(script, session.unregister(), |()| "done".into())?,
             ["starttls"] => match starttls(script, session)? {
                 Some(session) => session,
                 None => return Ok(()),
             },
             ["login", user, password] => log_in(script, session, &Channel::Local, user, password)?,
             ["login", user, password, "over", "tls"] => log_in(script, session, &encrypted(), user, password)?,
-            ["noop"] => script.ask(session.noop(), |()| "done".into())?,
-            ["quit"] => script.ask(session.quit(), |()| "done".into())?,
+            ["noop"] => ask(script, session.noop(), |()| "done".into())?,
+            ["quit"] => ask(script, session.quit(), |()| "done".into())?,
             ["send", from, "to"] => send(script, session, from, "")?,
             ["send", from, "to", recipients] => send(script, session, from, recipients)?,
             ["retrieve"] => retrieve(script, session, None)?,
@@ -144,7 +113,7 @@ fn send(script: &mut Script, session: Session, from: &str, recipients: &str) -> 
             let lines = body.split_inclusive(|octet| *octet == b'\n');
             for piece in lines.flat_map(|line| line.chunks(chunk_octets)) {
                 content.write(piece)?;
-                script.exchange_content(&mut content)?;
+                exchange_content(script, &mut content)?;
             }
             content.finish()?
         }
@@ -173,7 +142,7 @@ fn retrieve(script: &mut Script, session: Session, wait: Option<Duration>) -> Re
     script.outcome(&format!("count {}", retrieval.count()));
     read_all(script, &mut retrieval)?;
     let confirmation = retrieval.confirm().expect("all was read");
-    script.ask(confirmation, |()| "confirmed".into())
+    ask(script, confirmation, |()| "confirmed".into())
 }
 
 fn read_all(script: &mut Script, retrieval: &mut Retrieval) -> Result<(), Failure> {
@@ -193,110 +162,18 @@ fn read_all(script: &mut Script, retrieval: &mut Retrieval) -> Result<(), Failur
     }
 }
 
-/// A dialogue on its way.
-struct Script {
-    name: String,
-    lines: VecDeque<(usize, String)>,
-    chunk_octets: usize,
-    /// What the server has said and the client has not heard yet.
-    unheard: VecDeque<u8>,
-    /// What the client has said of a line.
-    said: BytesMut,
+/// What comes of a command that has one reply.
+fn ask<T>(script: &mut Script, ask: Ask<T>, meaning: impl Fn(T) -> String) -> Result<Session, Failure> {
+    let (session, answer): (_, Result<_, Reply>) = script.run(ask)?;
+    script.outcome(&answer.map_or_else(|refusal| format!("refused {refusal}"), meaning));
+    Ok(session)
 }
 
-impl Script {
-    fn new(name: String, text: &str, chunk_octets: usize) -> Self {
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        let lines = lines.map(|(at, line)| (at + 1, line.to_owned())).collect();
-        Self { name, lines, chunk_octets, unheard: VecDeque::new(), said: BytesMut::new() }
+fn exchange_content(script: &mut Script, content: &mut Content) -> Result<(), Failure> {
+    script.hear(content.wire());
+    while script.has_more() {
+        script.exchange(content.wire());
+        content.listen()?;
     }
-
-    fn place(&self) -> String {
-        let line = self.lines.front().map(|(number, line)| format!("{number}: {line}"));
-        format!("{}:{} (octets at a time: {})", self.name, line.unwrap_or_default(), self.chunk_octets)
-    }
-
-    /// Takes the next line if it begins so.
-    fn next(&mut self, mark: &str) -> Option<String> {
-        let text = self.lines.front()?.1.strip_prefix(mark)?.to_owned();
-        self.lines.pop_front();
-        Some(text)
-    }
-
-    fn action(&mut self) -> Option<String> {
-        self.next("> ")
-    }
-
-    fn message(&mut self) -> Vec<u8> {
-        let mut body = String::new();
-        while let Some(line) = self.next("|= ").or_else(|| self.next("| ").map(|line| line + "\r\n")) {
-            body.push_str(&line.replace("\\n", "\n").replace("\\r", "\r"));
-        }
-        body.into_bytes()
-    }
-
-    fn outcome(&mut self, text: &str) {
-        assert_eq!(self.next("= ").as_deref(), Some(text), "{}", self.place());
-    }
-
-    fn end(&self) {
-        assert!(self.lines.is_empty() && self.unheard.is_empty(), "{}: not reached", self.place());
-    }
-
-    fn ask<T>(&mut self, ask: Ask<T>, meaning: impl Fn(T) -> String) -> Result<Session, Failure> {
-        let (session, answer): (_, Result<_, Reply>) = self.run(ask)?;
-        self.outcome(&answer.map_or_else(|refusal| format!("refused {refusal}"), meaning));
-        Ok(session)
-    }
-
-    fn run<E: Exchange<Wire = Wire, Failure = Failure>>(&mut self, mut exchange: E) -> Result<E::Outcome, Failure> {
-        loop {
-            match exchange.advance()? {
-                Advance::Done(outcome) => return Ok(outcome),
-                Advance::Waiting(waiting) => exchange = waiting,
-            }
-            self.exchange(exchange.wire());
-        }
-    }
-
-    /// Hears what the client says, and answers.
-    fn exchange(&mut self, wire: &mut Wire) {
-        self.hear(wire);
-        if self.unheard.is_empty() {
-            while let Some(line) = self.next("S: ") {
-                self.unheard.extend(repeated(&line).bytes().chain(*b"\r\n"));
-            }
-            assert!(!self.unheard.is_empty(), "{}: the client waits", self.place());
-        }
-        let octets = self.unheard.len().min(self.chunk_octets);
-        wire.receive(&self.unheard.drain(..octets).collect::<Vec<u8>>());
-    }
-
-    fn exchange_content(&mut self, content: &mut Content) -> Result<(), Failure> {
-        self.hear(content.wire());
-        while !self.unheard.is_empty() || self.lines.front().is_some_and(|(_, line)| line.starts_with("S: ")) {
-            self.exchange(content.wire());
-            content.listen()?;
-        }
-        Ok(())
-    }
-
-    fn hear(&mut self, wire: &mut Wire) {
-        self.said.extend_from_slice(&wire.output().split());
-        while let Some(end) = self.said.windows(2).position(|octets| octets == b"\r\n") {
-            let line = String::from_utf8(self.said.split_to(end + 2)[..end].to_vec()).unwrap();
-            assert_eq!(self.next("C: ").as_deref(), Some(line.as_str()), "{}", self.place());
-        }
-    }
-}
-
-/// Writes out `{x*100}`.
-fn repeated(line: &str) -> String {
-    match line.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?))) {
-        Some((head, (repetition, tail))) => {
-            let (text, times) = repetition.split_once('*').unwrap();
-            format!("{head}{}{tail}", text.repeat(times.parse().unwrap()))
-        }
-        None => line.to_owned(),
-    }
+    Ok(())
 }

@@ -1,53 +1,24 @@
-//! The POP3 client's dialogues, as text: `pop3_client_dialogues/*.txt`. Each is run with every response arriving whole, and octet
-//! by octet.
-//!
-//! ```text
-//! # A comment.
-//! > login mrose secret           what the client is asked to do; the first thing, connecting, goes without saying
-//! C: USER mrose                  what it must say
-//! S: +OK send PASS               what it hears; lines that follow each other arrive together
-//! = done                         what must come of it
-//! ```
-//!
-//! `{x*100}` stands for a hundred x, in what is heard. `whole` as the first line: splitting would change the meaning.
+//! The client's dialogues of POP3: `pop3_client_dialogues/*.txt`. `testkit::Script` says how they are written and run.
+
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use bytes::BytesMut;
 use proto::client::{Advance, Exchange, Octets};
 use proto::pop3::Response;
 use proto::pop3::client::{Authorization, Event, Failure, Maildrop, Opening, Retrieval, Transaction, Wire};
 use proto::sasl::plain::Credentials;
 use proto::sasl::{Bindings, Channel, client::Exchange as Sasl};
 use proto::smtp::client::{Dialogue, Line};
+use testkit::Script;
 
 /// The client's part of the nonce in the example of RFC 7677 §3.
 const NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
 
 #[test]
 fn every_dialogue_is_held_whatever_the_split() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pop3_client_dialogues");
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() > 10, "the dialogues are missing");
-    for path in paths {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let (text, splits) = match text.strip_prefix("whole\n") {
-            Some(text) => (text, &[usize::MAX][..]),
-            None => (text.as_str(), &[usize::MAX, 1][..]),
-        };
-        for &chunk_octets in splits {
-            let mut script = Script::new(path.file_name().unwrap().to_string_lossy().into_owned(), text, chunk_octets);
-            if let Err(failure) = hold(&mut script) {
-                script.outcome(&format!("failure: {failure}"));
-                script.unheard.clear();
-            }
-            script.end();
-        }
-    }
+    Script::hold_all_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pop3_client_dialogues"), hold);
 }
 
 fn hold(script: &mut Script) -> Result<(), Failure> {
@@ -63,7 +34,7 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
                     session
                 }
                 Err((session, refusal)) => {
-                    script.refused(&refusal);
+                    refused(script, &refusal);
                     session
                 }
             },
@@ -73,7 +44,7 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
             },
             ["quit"] => {
                 let outcome = script.run(session.quit())?;
-                script.verdict(outcome);
+                verdict(script, outcome);
                 return Ok(());
             }
             _ => panic!("{}: unknown action", script.place()),
@@ -84,7 +55,7 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
 
 fn open(script: &mut Script, opening: Opening) -> Result<Option<Authorization>, Failure> {
     let opened = script.run(opening)?;
-    Ok(opened.map_err(|refusal| script.refused(&refusal)).ok())
+    Ok(opened.map_err(|refusal| refused(script, &refusal)).ok())
 }
 
 /// By the best mechanism, or by USER and PASS if there is none.
@@ -102,7 +73,7 @@ fn log_in(
         None => session.log_in_with_password(&credentials).unwrap(),
     };
     let outcome = script.run(login)?;
-    script.verdict(outcome.as_ref().map(drop).map_err(|(_, refusal)| refusal.clone()));
+    verdict(script, outcome.as_ref().map(drop).map_err(|(_, refusal)| refusal.clone()));
     Ok(outcome.map_err(|(session, _)| session))
 }
 
@@ -113,7 +84,7 @@ fn transact(script: &mut Script, mut session: Transaction) -> Result<(), Failure
             "survey with unique-ids" => true,
             "quit" => {
                 let outcome = script.run(session.quit())?;
-                script.verdict(outcome);
+                verdict(script, outcome);
                 return Ok(());
             }
             _ => panic!("{}: unknown action", script.place()),
@@ -121,7 +92,7 @@ fn transact(script: &mut Script, mut session: Transaction) -> Result<(), Failure
         session = match script.run(session.survey(unique_ids))? {
             Ok(maildrop) => return read(script, maildrop),
             Err((session, refusal)) => {
-                script.refused(&refusal);
+                refused(script, &refusal);
                 session
             }
         };
@@ -141,7 +112,7 @@ fn read(script: &mut Script, mut maildrop: Maildrop) -> Result<(), Failure> {
             ["retrieve"] => return retrieve(script, maildrop.retrieve()),
             ["quit"] => {
                 let outcome = script.run(maildrop.quit())?;
-                script.verdict(outcome);
+                verdict(script, outcome);
                 return Ok(());
             }
             _ => panic!("{}: unknown action", script.place()),
@@ -157,7 +128,7 @@ fn retrieve(script: &mut Script, mut retrieval: Retrieval) -> Result<(), Failure
         Some("quit") => script.run(retrieval.quit().unwrap())?,
         _ => panic!("{}: unknown action", script.place()),
     };
-    script.verdict(outcome);
+    verdict(script, outcome);
     Ok(())
 }
 
@@ -179,99 +150,14 @@ fn read_all(script: &mut Script, retrieval: &mut Retrieval) -> Result<(), Failur
     }
 }
 
-/// A dialogue on its way.
-struct Script {
-    name: String,
-    lines: VecDeque<(usize, String)>,
-    chunk_octets: usize,
-    /// What the server has said and the client has not heard yet.
-    unheard: VecDeque<u8>,
-    /// What the client has said of a line.
-    said: BytesMut,
+fn refused(script: &mut Script, refusal: &Response) {
+    script.outcome(&format!("refused {refusal}"));
 }
 
-impl Script {
-    fn new(name: String, text: &str, chunk_octets: usize) -> Self {
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        let lines = lines.map(|(at, line)| (at + 1, line.to_owned())).collect();
-        Self { name, lines, chunk_octets, unheard: VecDeque::new(), said: BytesMut::new() }
-    }
-
-    fn place(&self) -> String {
-        let line = self.lines.front().map(|(number, line)| format!("{number}: {line}"));
-        format!("{}:{} (octets at a time: {})", self.name, line.unwrap_or_default(), self.chunk_octets)
-    }
-
-    /// Takes the next line if it begins so.
-    fn next(&mut self, mark: &str) -> Option<String> {
-        let text = self.lines.front()?.1.strip_prefix(mark)?.to_owned();
-        self.lines.pop_front();
-        Some(text)
-    }
-
-    fn action(&mut self) -> Option<String> {
-        self.next("> ")
-    }
-
-    fn outcome(&mut self, text: &str) {
-        assert_eq!(self.next("= ").as_deref(), Some(text), "{}", self.place());
-    }
-
-    fn refused(&mut self, refusal: &Response) {
-        self.outcome(&format!("refused {refusal}"));
-    }
-
-    fn verdict(&mut self, verdict: Result<(), Response>) {
-        match verdict {
-            Ok(()) => self.outcome("done"),
-            Err(refusal) => self.refused(&refusal),
-        }
-    }
-
-    fn end(&self) {
-        assert!(self.lines.is_empty() && self.unheard.is_empty(), "{}: not reached", self.place());
-    }
-
-    fn run<E: Exchange<Wire = Wire, Failure = Failure>>(&mut self, mut exchange: E) -> Result<E::Outcome, Failure> {
-        loop {
-            match exchange.advance()? {
-                Advance::Done(outcome) => return Ok(outcome),
-                Advance::Waiting(waiting) => exchange = waiting,
-            }
-            self.exchange(exchange.wire());
-        }
-    }
-
-    /// Hears what the client says, and answers.
-    fn exchange(&mut self, wire: &mut Wire) {
-        self.hear(wire);
-        if self.unheard.is_empty() {
-            while let Some(line) = self.next("S: ") {
-                self.unheard.extend(repeated(&line).bytes().chain(*b"\r\n"));
-            }
-            assert!(!self.unheard.is_empty(), "{}: the client waits", self.place());
-        }
-        let octets = self.unheard.len().min(self.chunk_octets);
-        wire.receive(&self.unheard.drain(..octets).collect::<Vec<u8>>());
-    }
-
-    fn hear(&mut self, wire: &mut Wire) {
-        self.said.extend_from_slice(&wire.output().split());
-        while let Some(end) = self.said.windows(2).position(|octets| octets == b"\r\n") {
-            let line = String::from_utf8(self.said.split_to(end + 2)[..end].to_vec()).unwrap();
-            assert_eq!(self.next("C: ").as_deref(), Some(line.as_str()), "{}", self.place());
-        }
-    }
-}
-
-/// Writes out `{x*100}`.
-fn repeated(line: &str) -> String {
-    match line.split_once('{').and_then(|(head, rest)| Some((head, rest.split_once('}')?))) {
-        Some((head, (repetition, tail))) => {
-            let (text, times) = repetition.split_once('*').unwrap();
-            format!("{head}{}{tail}", text.repeat(times.parse().unwrap()))
-        }
-        None => line.to_owned(),
+fn verdict(script: &mut Script, verdict: Result<(), Response>) {
+    match verdict {
+        Ok(()) => script.outcome("done"),
+        Err(refusal) => refused(script, &refusal),
     }
 }
 

@@ -6,8 +6,10 @@
 
 mod dialogue;
 mod pop3_world;
+mod script;
 mod world;
 
 pub use dialogue::{Dialogue, Event, Over, Wire};
 pub use pop3_world::Pop3World;
+pub use script::Script;
 pub use world::World;
