@@ -1,7 +1,7 @@
 //! The client's side of SMTP (RFC 5321), with XREGISTER and its kin.
 //!
 //! A session is a chain of values, one type for each state. [`Opening`] becomes a [`Session`]; a session's methods make it an
-//! [`Exchange`], which gives it back when the server has answered:
+//! [`Exchange`](crate::client::Exchange), which gives it back when the server has answered:
 //!
 //! ```text
 //! Opening ──> Session ──> Ask ────────────────────────────> Session
@@ -11,7 +11,7 @@
 //!                    └──> RetrievalRequest ──> Retrieval ──> Ask ──> Session
 //! ```
 //!
-//! Whoever drives it carries octets between the [`Wire`] and a stream, both ways at once, and calls [`Exchange::advance`]
+//! Whoever drives it carries octets between the [`Wire`] and a stream, both ways at once, and calls [`advance`](crate::client::Exchange::advance)
 //! whenever some have come. What is queued for sending never grows beyond [`PIPELINED_COMMANDS_MAX`] commands or the piece of
 //! content written last; what is kept of a server's words is limited too.
 
