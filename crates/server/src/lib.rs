@@ -7,6 +7,7 @@
 mod clock;
 pub mod config;
 mod connection;
+mod derivations;
 mod descriptors;
 mod driver;
 mod failures;

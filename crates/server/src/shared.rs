@@ -1,15 +1,14 @@
 //! What all connections share.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::sasl::scram::Verifier;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::derivations::Derivations;
 use crate::failures::Failures;
 use crate::peers::{Connections, RegistrationRate};
 use crate::presence::Presence;
@@ -22,8 +21,7 @@ pub(crate) struct Shared<S> {
     pub(crate) presence: Arc<Presence>,
     /// Turns true when the server stops.
     pub(crate) stopping: watch::Sender<bool>,
-    /// How many keys may be derived at once.
-    pub(crate) derivations: Semaphore,
+    pub(crate) derivations: Derivations,
     pub(crate) failures: Failures,
     decoy_secret: [u8; 32],
     settings: RwLock<Arc<Settings>>,
@@ -54,7 +52,7 @@ impl<S> Shared<S> {
             connections: Arc::default(),
             presence: Arc::default(),
             stopping: watch::Sender::new(false),
-            derivations: Semaphore::new(thread::available_parallelism().map_or(1, NonZeroUsize::get)),
+            derivations: Derivations::new(),
             failures: Failures::default(),
             decoy_secret,
             settings: RwLock::new(settings),

@@ -7,7 +7,6 @@ use proto::smtp::server::{IssuePassword, Issued, Register};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, LocalPart};
 use store::{AccountId, RegisterError, Store, StoreError};
-use tokio::task;
 
 use super::{Client, Identity, password, store_refusal};
 use crate::clock;
@@ -88,16 +87,26 @@ impl<S: Store> Client<S> {
 
     /// May the client's account have a password?
     pub(crate) async fn issue_password(&mut self, wish: &mut IssuePassword) -> Result<Issued, Reply> {
-        let account = self.identity().ok_or(replies::REGISTER_FIRST)?.account;
+        let Identity { account, address, .. } = self.identity().ok_or(replies::REGISTER_FIRST)?;
+        let (account, key) = (*account, address.key());
         let (issued, verifier) = match wish.verifier.take() {
             Some(verifier) => (Issued::Kept, verifier),
             None => {
-                let (password, verifier) = self.derive(new_password).await?;
+                let (password, verifier) = self.make_password(&key).await?;
                 (Issued::Password(password), verifier)
             }
         };
         self.shared.store.set_verifier(account, &verifier).await.map_err(|error| store_refusal(&error))?;
         Ok(issued)
+    }
+
+    async fn make_password(&self, account: &str) -> Result<(String, Verifier), Reply> {
+        match self.shared.derivations.run(account, new_password).await {
+            Ok(Ok(made)) => return Ok(made),
+            Ok(Err(_)) => tracing::error!("there is no randomness for a password"),
+            Err(error) => tracing::error!(%error, "cannot make a password"),
+        }
+        Err(replies::STORE_FAILED)
     }
 
     /// Shall the client's account go?
@@ -111,23 +120,6 @@ impl<S: Store> Client<S> {
             tracing::info!(address = %identity.address, "unregistered");
         }
         Ok(())
-    }
-
-    /// Runs a derivation of keys, which takes a millisecond or more, where no other session waits for it: not on the runtime's
-    /// threads, and only so many at once, since the store needs the other threads too.
-    pub(super) async fn derive<T: Send + 'static>(
-        &self,
-        derive: impl FnOnce() -> Result<T, ring::error::Unspecified> + Send + 'static,
-    ) -> Result<T, Reply> {
-        let Ok(_permit) = self.shared.derivations.acquire().await else { return Err(replies::STORE_FAILED) };
-        let derived = task::spawn_blocking(derive).await;
-        derived
-            .map_err(|error| error.to_string())
-            .and_then(|derived| derived.map_err(|_| "no randomness".to_owned()))
-            .map_err(|error| {
-                tracing::error!(error, "cannot derive a key");
-                replies::STORE_FAILED
-            })
     }
 }
 

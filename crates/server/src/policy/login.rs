@@ -129,7 +129,12 @@ impl<S: Store> Client<S> {
         let verifier = account.and_then(|account| account.verifier.clone());
         let verifier = verifier.unwrap_or_else(|| self.shared.decoy(&self.key(&credentials.user)));
         let password = credentials.password.clone();
-        self.derive(move || Ok(verifier.accepts(&password))).await.map_err(|_| LoginRefused::NotNow)
+        let account = self.key(&credentials.user);
+        let accepted = self.shared.derivations.run(&account, move || verifier.accepts(&password));
+        accepted.await.map_err(|error| {
+            tracing::error!(%error, "cannot check a password");
+            LoginRefused::NotNow
+        })
     }
 
     /// The account of a user name.
