@@ -91,7 +91,7 @@ impl TalkOptions {
         let trust = match &self.ca {
             Some(path) => Trust::Authority(path.clone()),
             None if self.insecure => {
-                note("--insecure: no certificate is checked, so anybody could be at the other end");
+                note("note: --insecure: no certificate is checked, so anybody could be at the other end");
                 Trust::Anybody
             }
             None => Trust::default(),

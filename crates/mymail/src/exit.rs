@@ -152,15 +152,12 @@ pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
 /// What the user may do about an error, when its message doesn't say so itself.
 pub(crate) fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
     Some(match error.downcast_ref::<Error>()? {
+        Error::Connect { server, .. } if server.scheme().is_pop3() => "is a server running there?".into(),
         Error::Connect { .. } => {
             "is a server running there? `mymail serve` starts one, `--server HOST:PORT` names another".into()
         }
-        Error::NotPrivate => {
-            "`mymail session` needs no password there: an address lives as long as its connection".into()
-        }
         Error::CertificateChanged(change) => accept_anew(&change.server),
         Error::Downgrade { server, .. } => accept_anew(server),
-        Error::CertificateRefused { .. } => "`--ca FILE` names the authorities that alone are trusted".into(),
         Error::Tls { .. } => "is that the right port? smtps:// and pop3s:// are for those where TLS comes first".into(),
         Error::NotOffered(_) => "is it a mymail server? `--server HOST:PORT` names another".into(),
         Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => "try again later".into(),
@@ -170,6 +167,7 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         // Nothing to do: to send again could double the mail.
         Error::SentInDoubt(_) | Error::FlushInDoubt(_) => return None,
         Error::Pop3NoService(_) | Error::Pop3Refused(_) => return None,
+        Error::NotPrivate | Error::CertificateRefused { .. } => return None,
         Error::NoTls | Error::KnownServers(_) | Error::Authority { .. } | Error::Unproved(_) => return None,
         Error::Refused(_) | Error::NoService(_) | Error::Body(_) | Error::BadInput(_) | Error::Unread => return None,
     })
@@ -267,7 +265,6 @@ mod tests {
         assert_eq!(advised(Error::SentInDoubt(Error::Closed(None).into())), "");
         assert_eq!(advised(Error::FlushInDoubt(Error::Closed(None).into())), "");
         assert!(advised(Error::Closed(None)).contains("again"));
-        assert!(advised(Error::NotPrivate).contains("mymail session"));
         for (code, enhanced) in [(550, Some(Enhanced(5, 1, 1))), (553, None)] {
             assert!(advised(Error::Refused(reply(code, enhanced))).contains("another name"));
         }

@@ -16,7 +16,8 @@ use crate::password;
 #[command(after_help = "\
 The list says for each account its address and its server, and marks the default one.
 Where two servers gave the same address, --server says which is meant.
---add keeps an account that you have on another mail system; its password is asked for.
+--add keeps an account that you have on another mail system; its password is asked for. It takes
+the place of one with the same address and server.
 --remove only forgets the password here; `unregister` in `mymail session` ends the account itself.
 --forget-server is for a server that has a new certificate indeed: what it shows next is trusted.
 

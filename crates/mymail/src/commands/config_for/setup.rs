@@ -7,6 +7,7 @@ use std::path::Path;
 use client::{Address, Certificate, DEFAULT_PORT, Identity, KnownServers, ServerAddress, StoredAccount};
 
 use crate::exit::{Exit, Failure};
+use crate::terminal::is_harmful;
 
 /// Where `mymail serve` listens for POP3, beside its SMTP on port 2525.
 const POP3_PORT: u16 = 1110;
@@ -66,8 +67,10 @@ impl Setup {
         if server.scheme().is_pop3() {
             return Err(Failure::new(Exit::Config, format!("{server} takes no mail; --server names one that does")));
         }
-        if password.contains(char::is_control) {
-            return Err(Failure::new(Exit::Config, "the password has characters that no such file can hold"));
+        let user = account.user();
+        if [&user, password].iter().any(|text| text.chars().any(is_unsayable)) {
+            let problem = "the user name or the password has characters that cannot be shown or kept in such a file";
+            return Err(Failure::new(Exit::Config, problem));
         }
         let pop3 = match pop3.or(account.pop3.as_ref()) {
             Some(pop3) => pop3.clone(),
@@ -79,7 +82,7 @@ impl Setup {
         let file = accounts_path.with_file_name(format!("{}.pem", server.host()));
         Ok(Self {
             address: address.clone(),
-            user: account.user(),
+            user,
             password: Secret(password.clone()),
             smtp: Service::new(server, identity),
             pop3: Service::new(&pop3, known.find(&pop3).or_else(same)),
@@ -103,6 +106,11 @@ impl Setup {
         }
         Ok(certificates.concat())
     }
+}
+
+/// Whether a character would be lost on its way into a file, or would look like another one there.
+fn is_unsayable(c: char) -> bool {
+    c.is_control() || is_harmful(c)
 }
 
 /// Where a server of SMTP most often has POP3.

@@ -28,8 +28,9 @@ pub(crate) const WAIT_SECONDS_MAX: u64 = 300;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Mail leaves the server only when it is safely printed or filed; until then it comes again.
-Each message is shown behind the header block that the server puts before it. --format raw prints
-the messages as their senders sent them, --format json one object per line.
+Each message is shown behind a header block, which is the server's or, by POP3, made of what is known of
+the message. --format raw prints the messages alone, as the server gives them: by POP3 that is with
+Return-Path and Received. --format json prints one object per line.
 An account that has a POP3 server retrieves its mail there. With a URL it is any server's mail; the
 password is that of your account there or of --password-file, or else it is asked for.
 
@@ -125,7 +126,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         hang_up(connection).await;
         retrieved
     };
-    target.summarize(retrieved.kept, &args.client)?;
+    target.summarize(retrieved, &args.client)?;
     Ok(retrieved.exit())
 }
 
@@ -228,13 +229,14 @@ impl Target {
         (!matches!(self, Self::Show(_)) || !io::stdout().is_terminal()).then(Progress::unknown)
     }
 
-    fn summarize(&self, count: usize, client: &ClientOptions) -> anyhow::Result<()> {
+    fn summarize(&self, retrieved: Retrieved, client: &ClientOptions) -> anyhow::Result<()> {
         #[derive(Serialize)]
         struct Summary {
             messages: usize,
         }
+        let Retrieved { kept: count, withheld } = retrieved;
         match self {
-            _ if count == 0 => note("no mail"),
+            _ if count == 0 && withheld == 0 => note("no mail"),
             Self::Show(_) => {}
             Self::Mbox(_) | Self::Maildir(_) => {
                 let text = format!("{count} {} filed in {self}", if count == 1 { "message" } else { "messages" });
