@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::ServerAddress;
 use crate::user_file::{self, Content, FileError};
 
+/// Longest accounts file, in octets.
+pub const ACCOUNTS_OCTETS_MAX: u64 = 1 << 20;
+
 /// An account on a server, and the password that opens it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +19,7 @@ pub struct StoredAccount {
     /// The account's address: its user name too.
     #[serde(with = "address_text")]
     pub address: Address,
-    /// The server that it was registered with.
+    /// The server that takes its mail, and hands it out unless `pop3` names another one.
     pub server: ServerAddress,
     /// The password that the server issued; never printed, not in debug output either.
     #[serde(deserialize_with = "password_text")]
@@ -71,7 +74,9 @@ pub struct Accounts {
     list: Vec<StoredAccount>,
 }
 
-impl Content for Accounts {}
+impl Content for Accounts {
+    const OCTETS_MAX: u64 = ACCOUNTS_OCTETS_MAX;
+}
 
 impl Accounts {
     /// `$XDG_CONFIG_HOME/mymail/accounts.toml`, or under `~/.config` where that is not set.

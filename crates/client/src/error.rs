@@ -45,7 +45,7 @@ pub enum Error {
     /// The connection ended between the end of a message and its reply.
     #[error("it is not known whether the server took the mail: {0}")]
     SentInDoubt(#[source] Box<Error>),
-    /// The connection ended before the server had answered that it let go of the mail that is kept here.
+    /// The server has not answered, or not with yes, that it let go of the mail that is kept here.
     #[error("the mail is kept here, but may come again: {0}")]
     FlushInDoubt(#[source] Box<Error>),
     /// A POP3 server greeted with a refusal, or ended the session with one.
@@ -77,8 +77,7 @@ pub enum Error {
     NoTls,
     /// The server had TLS when it was seen before, and does not offer it now.
     #[error(
-        "{server} had TLS before and does not offer it now: somebody may be in between; if it has none any more indeed, remove \
-         its entry from {}",
+        "{server} had TLS before and does not offer it now: somebody may be in between; that it had it stands in {}",
         path.display()
     )]
     Downgrade {

@@ -10,6 +10,9 @@ use crate::ServerAddress;
 use crate::certificate::{Certificate, Fingerprint};
 use crate::user_file::{self, Content, FileError};
 
+/// Longest file of known servers, in octets: some thousands of them.
+pub const KNOWN_SERVERS_OCTETS_MAX: u64 = 4 << 20;
+
 /// The servers that this user has seen with TLS, by host and port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +38,9 @@ struct KnownServer {
     identity: Identity,
 }
 
-impl Content for KnownServers {}
+impl Content for KnownServers {
+    const OCTETS_MAX: u64 = KNOWN_SERVERS_OCTETS_MAX;
+}
 
 impl KnownServers {
     /// `$XDG_CONFIG_HOME/mymail/known-servers.toml`, or under `~/.config` where that is not set.
@@ -105,7 +110,7 @@ pub(crate) enum Remembered {
     "the certificate of {server} is not what it is known by: somebody may be in between\n  \
      known: {}\n  \
      now:   SHA-256 {shown}, and {flaw}\n\
-     if the server has a new certificate indeed, remove its entry from {}",
+     what it is known by stands in {}",
     known.description(),
     path.display()
 )]

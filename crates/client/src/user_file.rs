@@ -16,8 +16,6 @@ use thiserror::Error;
 
 use crate::{folder, user_folder};
 
-/// The most octets that such a file may have.
-pub const FILE_OCTETS_MAX: u64 = 1 << 20;
 /// How long another program may hold the lock before a change gives up.
 pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long to wait before trying the lock again.
@@ -48,11 +46,13 @@ pub enum FileError {
         /// What the mistake is.
         message: String,
     },
-    /// The file has more than [`FILE_OCTETS_MAX`], or would have with the change.
-    #[error("{} must have no more than {FILE_OCTETS_MAX} octets; remove entries from it", path.display())]
+    /// The file is longer than one of its kind may be, or would be with the change.
+    #[error("{} must have no more than {octets_max} octets; remove entries from it", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
+        /// How long it may be.
+        octets_max: u64,
     },
     /// Another program keeps the file locked.
     #[error("{} is locked by another program for too long; try again when that has ended", path.display())]
@@ -73,7 +73,10 @@ pub enum FileError {
 }
 
 /// What such a file holds: nothing as long as there is no file.
-pub(crate) trait Content: Clone + Default + PartialEq + Serialize + DeserializeOwned {}
+pub(crate) trait Content: Clone + Default + PartialEq + Serialize + DeserializeOwned {
+    /// How long the file may be.
+    const OCTETS_MAX: u64;
+}
 
 /// `$XDG_CONFIG_HOME/mymail/NAME`, or under `~/.config` where that is not set.
 pub(crate) fn config_path(name: &str) -> Result<PathBuf, FileError> {
@@ -92,10 +95,8 @@ pub(crate) fn load<C: Content>(path: &Path) -> Result<C, FileError> {
         return Err(FileError::Exposed { path: path.to_owned() });
     }
     let mut text = String::new();
-    file.take(FILE_OCTETS_MAX + 1).read_to_string(&mut text).map_err(&failed)?;
-    if text.len() as u64 > FILE_OCTETS_MAX {
-        return Err(FileError::TooLong { path: path.to_owned() });
-    }
+    file.take(C::OCTETS_MAX + 1).read_to_string(&mut text).map_err(&failed)?;
+    fits::<C>(&text, path)?;
     toml::from_str(&text).map_err(|error| malformed(path, &text, &error))
 }
 
@@ -114,11 +115,16 @@ pub(crate) fn update<C: Content, T>(path: &Path, change: impl FnOnce(&mut C) -> 
     Ok(result)
 }
 
-fn save(content: &impl Content, path: &Path) -> Result<(), FileError> {
-    let text = toml::to_string(content).map_err(io::Error::other).map_err(failed("write", path))?;
-    if text.len() as u64 > FILE_OCTETS_MAX {
-        return Err(FileError::TooLong { path: path.to_owned() });
+fn fits<C: Content>(text: &str, path: &Path) -> Result<(), FileError> {
+    if text.len() as u64 > C::OCTETS_MAX {
+        return Err(FileError::TooLong { path: path.to_owned(), octets_max: C::OCTETS_MAX });
     }
+    Ok(())
+}
+
+fn save<C: Content>(content: &C, path: &Path) -> Result<(), FileError> {
+    let text = toml::to_string(content).map_err(io::Error::other).map_err(failed("write", path))?;
+    fits::<C>(&text, path)?;
     let new = path.with_extension("new");
     write_private(&new, text.as_bytes()).map_err(failed("write", &new))?;
     fs::rename(&new, path).map_err(failed("replace", path))?;

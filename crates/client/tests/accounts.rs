@@ -125,7 +125,7 @@ fn mistakes_are_named_by_line_and_passwords_are_not() {
 #[test]
 fn a_file_too_long_to_be_one_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
-    let path = written(folder.path(), &"#".repeat(client::FILE_OCTETS_MAX as usize + 1));
+    let path = written(folder.path(), &"#".repeat(client::ACCOUNTS_OCTETS_MAX as usize + 1));
     assert!(matches!(Accounts::load(&path), Err(FileError::TooLong { .. })));
 }
 

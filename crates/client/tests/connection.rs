@@ -182,13 +182,15 @@ async fn whether_mail_was_taken_is_in_doubt_without_a_reply_to_its_end() {
 }
 
 #[tokio::test]
-async fn whether_mail_comes_again_is_in_doubt_without_a_reply_to_the_confirmation() {
-    let (mut connection, server) = connect(&format!("{TWO_MESSAGES}C: NOOP\n")).await;
-    let mut retrieval = connection.retrieve(None).await.unwrap();
-    while retrieval.next().await.unwrap().is_some() {}
-    assert!(matches!(retrieval.confirm().await, Err(Error::FlushInDoubt(_))));
-    drop(connection);
-    server.await.unwrap();
+async fn whether_mail_comes_again_is_in_doubt_without_a_good_reply_to_the_confirmation() {
+    for reply in ["", "S: 421 bye\n", "S: 451 no\n", "S: 550 no\n", "S: nonsense\n"] {
+        let (mut connection, server) = connect(&format!("{TWO_MESSAGES}C: NOOP\n{reply}")).await;
+        let mut retrieval = connection.retrieve(None).await.unwrap();
+        while retrieval.next().await.unwrap().is_some() {}
+        assert!(matches!(retrieval.confirm().await, Err(Error::FlushInDoubt(_))), "{reply}");
+        drop(connection);
+        server.await.unwrap();
+    }
 
     let (mut connection, server) = connect("C: XRETRIEVE\nS: 250 0 messages\nC: NOOP\n").await;
     let mut retrieval = connection.retrieve(None).await.unwrap();

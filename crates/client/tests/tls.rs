@@ -196,6 +196,17 @@ async fn what_an_authority_of_the_system_vouches_for_needs_no_first_use() {
     }
 
     let user = User::new();
+    for (pair, flaw) in [
+        (authority.issue(&["elsewhere.example"]), "it is for another host name"),
+        (authority.issue_expired(&[HOST]), "it has expired"),
+        (authority.issue_expired(&["elsewhere.example"]), "it has expired"),
+    ] {
+        let error = user.visit(pair.config()).await.unwrap_err();
+        assert!(matches!(&error, Error::CertificateRefused { flaw: found, .. } if found == flaw), "{error}");
+    }
+    assert!(!user.file().exists(), "a certificate of somebody else is not trusted on first use");
+    user.visit(expired(&[HOST]).config()).await.unwrap();
+    KnownServers::forget(&user.file(), &smtps()).unwrap();
     user.visit(self_signed(&[HOST]).config()).await.unwrap();
     user.visit(authority.issue(&[HOST]).config()).await.unwrap();
     assert_eq!(user.known().find(&smtps()), Some(&Identity::Authority), "an authority's word is better");

@@ -27,6 +27,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use exit::Exit;
 
@@ -89,6 +91,8 @@ fn arguments(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 fn run(command: Command) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
+        // A file that may not grow (`ulimit -f`) is then an error like a full disk, and no sudden end.
+        let _heard = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).context("cannot listen to signals")?;
         match command {
             Command::Serve(args) => commands::serve::run(args).await,
             Command::CheckConfig(args) => commands::check_config::run(args).await,

@@ -5,6 +5,7 @@ use std::mem;
 
 use bytes::{Bytes, BytesMut};
 use proto::ReversePath;
+use proto::pop3::Response;
 use proto::pop3::client::{Event as Pop3, Retrieval as Machine};
 
 use super::Event;
@@ -13,12 +14,16 @@ use crate::{Error, Pop3Mailbox};
 
 /// How much of a message is read ahead, in octets, to see its first line: the most that one may have (RFC 5321 §4.5.3.1.6).
 const FIRST_LINE_OCTETS_MAX: usize = 1000;
+/// How many refusals of messages are kept: enough to see what is wrong, of a server that may refuse a million.
+const REFUSALS_MAX: usize = 10;
 
 #[derive(Debug)]
 pub(super) struct ByPop3<'a> {
     mailbox: &'a mut Pop3Mailbox,
     machine: Machine,
     withheld: usize,
+    /// The first of them, by their numbers.
+    refusals: Vec<(usize, Response)>,
     /// What was read of the message before anybody asked for it.
     ahead: Bytes,
     is_end_ahead: bool,
@@ -26,7 +31,7 @@ pub(super) struct ByPop3<'a> {
 
 impl<'a> ByPop3<'a> {
     pub(super) fn new(mailbox: &'a mut Pop3Mailbox, machine: Machine) -> Self {
-        Self { mailbox, machine, withheld: 0, ahead: Bytes::new(), is_end_ahead: false }
+        Self { mailbox, machine, withheld: 0, refusals: Vec::new(), ahead: Bytes::new(), is_end_ahead: false }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -35,6 +40,10 @@ impl<'a> ByPop3<'a> {
 
     pub(super) fn withheld(&self) -> usize {
         self.withheld
+    }
+
+    pub(super) fn refusals(&self) -> &[(usize, Response)] {
+        &self.refusals
     }
 
     pub(super) async fn next_event(&mut self) -> Result<Event, Error> {
@@ -50,7 +59,12 @@ impl<'a> ByPop3<'a> {
                     self.read_ahead().await?;
                     return Ok(Event::Message { from: sender(&self.ahead), to: self.mailbox.user.clone() });
                 }
-                Pop3::Refused(..) => self.withheld += 1,
+                Pop3::Refused(entry, refusal) => {
+                    self.withheld += 1;
+                    if self.refusals.len() < REFUSALS_MAX {
+                        self.refusals.push((entry.number, refusal));
+                    }
+                }
                 Pop3::Content(octets) => return Ok(Event::Content(octets)),
                 Pop3::MessageEnd => return Ok(Event::MessageEnd),
                 Pop3::End => return Ok(Event::End),

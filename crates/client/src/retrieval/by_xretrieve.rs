@@ -35,9 +35,10 @@ impl<'a> ByXretrieve<'a> {
     pub(super) async fn confirm(self) -> Result<(), Error> {
         let is_empty = self.count() == 0;
         let confirmation = self.machine.confirm().ok_or(Error::Unread)?;
-        self.connection.finish(confirmation).await.map_err(|error| match error {
-            error if error.leaves_doubt() && !is_empty => Error::FlushInDoubt(error.into()),
-            error => error,
-        })
+        // Whatever went wrong: the mail is kept here, and may be there too.
+        self.connection
+            .finish(confirmation)
+            .await
+            .map_err(|error| if is_empty { error } else { Error::FlushInDoubt(error.into()) })
     }
 }

@@ -55,6 +55,14 @@ impl<'a> Retrieval<'a> {
         }
     }
 
+    /// What the server said of the first ten that it would not give, each with its number in this session.
+    pub fn refusals(&self) -> &[(usize, pop3::Response)] {
+        match &self.0 {
+            Way::Xretrieve(_) => &[],
+            Way::Pop3(mail) => mail.refusals(),
+        }
+    }
+
     /// The next message, or `None` when there is no other. What was not read of the one before is skipped.
     pub async fn next(&mut self) -> Result<Option<IncomingMessage<'_, 'a>>, Error> {
         loop {

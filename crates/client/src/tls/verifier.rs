@@ -53,20 +53,30 @@ impl Verifier {
         self.verdict.get()
     }
 
-    fn judge(&self, shown: &CertificateDer<'_>, vouched: impl Fn(&Authorities) -> Result<(), Error>) -> Verdict {
+    /// `vouched`: whether these authorities vouch for it at this time.
+    fn judge(
+        &self,
+        shown: &CertificateDer<'_>,
+        now: UnixTime,
+        vouched: impl Fn(&Authorities, UnixTime) -> Result<(), Error>,
+    ) -> Verdict {
         match &self.judge {
             Judge::Nobody => Verdict::Good,
-            Judge::Authorities(authorities) => match vouched(authorities) {
+            Judge::Authorities(authorities) => match vouched(authorities, now) {
                 Ok(()) => Verdict::Good,
                 Err(error) => Verdict::Refused { flaw: flaw(&error) },
             },
             Judge::KnownServers { authorities, known, path } => {
                 let path = path.clone();
-                match (vouched(authorities), known) {
+                match (vouched(authorities, now), known) {
                     (Ok(()), Some(Identity::Authority)) => Verdict::Good,
                     (Ok(()), _) => Verdict::New { identity: Identity::Authority, flaw: String::new(), path },
                     (Err(_), Some(Identity::Pinned(pinned))) if pinned.is(shown) => Verdict::Good,
                     (Err(error), Some(known)) => Verdict::Changed { known: known.clone(), flaw: flaw(&error), path },
+                    // It is somebody's whom an authority knows, but not, or not now, this server's.
+                    (Err(error), None) if is_of_authority(&error, |time| vouched(authorities, time)) => {
+                        Verdict::Refused { flaw: flaw(&error) }
+                    }
                     (Err(error), None) => {
                         let identity = Identity::Pinned(shown.clone().into_owned().into());
                         Verdict::New { identity, flaw: flaw(&error), path }
@@ -75,6 +85,26 @@ impl Verifier {
             }
         }
     }
+}
+
+/// Whether an authority has issued a certificate that is for another name or another time. Such a one is no server's own, to be
+/// trusted on first use.
+fn is_of_authority(error: &Error, vouched_at: impl Fn(UnixTime) -> Result<(), Error>) -> bool {
+    let time = match error {
+        Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) => *not_after,
+        Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. }) => *not_before,
+        error => return is_of_other_name(error),
+    };
+    match vouched_at(time) {
+        Ok(()) => true,
+        Err(error) => is_of_other_name(&error),
+    }
+}
+
+/// The name is looked at last: all else is right.
+fn is_of_other_name(error: &Error) -> bool {
+    use CertificateError::{NotValidForName, NotValidForNameContext};
+    matches!(error, Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
 }
 
 impl ServerCertVerifier for Verifier {
@@ -86,8 +116,9 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let vouched = |authorities: &Authorities| authorities.vouch(shown, intermediates, name, now, &self.algorithms);
-        let verdict = || (shown.clone().into_owned(), self.judge(shown, vouched));
+        let vouched =
+            |authorities: &Authorities, time| authorities.vouch(shown, intermediates, name, time, &self.algorithms);
+        let verdict = || (shown.clone().into_owned(), self.judge(shown, now, vouched));
         match self.verdict.get_or_init(verdict) {
             // A server does not show a second certificate; if it did, the verdict would not be about that.
             (judged, Verdict::New { .. } | Verdict::Good) if judged == shown => Ok(ServerCertVerified::assertion()),

@@ -17,9 +17,14 @@ const FLOOD_OCTETS: usize = 64 << 20;
 
 /// The program without a standard output, as a shell closes it.
 fn without_stdout(home: &Home, arguments: &[&str]) -> Command {
+    in_shell(home, "exec \"$0\" \"$@\" >&-", arguments)
+}
+
+/// The program as this script starts it.
+fn in_shell(home: &Home, script: &str, arguments: &[&str]) -> Command {
     let program = home.command(arguments);
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", "exec \"$0\" \"$@\" >&-"]).arg(program.get_program()).args(program.get_args());
+    command.args(["-c", script]).arg(program.get_program()).args(program.get_args());
     command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.current_dir(home.path("")).stdin(Stdio::null());
     command
@@ -29,6 +34,20 @@ fn refuses_to_print(command: &mut Command) {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(CANT_CREATE), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to standard output"), "{output:?}");
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_cut_back() {
+    let (home, _server) = Home::with_accounts(&["alice"]);
+    home.run(&["send", "alice@mymailserver", "--raw"], &format!("{}\n", "x".repeat(900)).repeat(300)).done();
+    fs::write(home.path("mbox"), "From here on\n\n").unwrap();
+    // In blocks of 512 octets.
+    let mut command = in_shell(&home, "ulimit -f 100; exec \"$0\" \"$@\"", &["retrieve", "--mbox", "mbox"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(CANT_CREATE), "{output:?}");
+    assert_eq!(fs::read_to_string(home.path("mbox")).unwrap(), "From here on\n\n");
+    home.run(&["retrieve", "--mbox", "mbox"], "").done();
+    assert!(fs::metadata(home.path("mbox")).unwrap().len() > 250_000);
 }
 
 #[test]

@@ -107,6 +107,12 @@ impl Host {
         prlimit(Some(self.pid()), Resource::Nofile, Rlimit { current: Some(descriptors), maximum }).unwrap();
     }
 
+    /// Lets its files have so many octets.
+    pub(crate) fn limit_files(&self, octets: u64) {
+        let Rlimit { maximum, .. } = getrlimit(Resource::Fsize);
+        prlimit(Some(self.pid()), Resource::Fsize, Rlimit { current: Some(octets), maximum }).unwrap();
+    }
+
     /// Its descriptors, and what they are.
     pub(crate) fn descriptors(&self) -> BTreeMap<u32, String> {
         let folder = format!("/proc/{}/fd", self.server.process.id());

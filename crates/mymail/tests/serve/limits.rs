@@ -72,6 +72,21 @@ async fn the_size_of_a_message() -> io::Result<()> {
 }
 
 #[tokio::test]
+async fn the_size_of_a_file() -> io::Result<()> {
+    let host = Host::new("");
+    let mut client = host.registered("").await?;
+    let own = client.address.clone();
+    host.limit_files(1 << 20);
+    let refusal = client.send(&[&own], &text(2 << 20)).await?;
+    assert!(refusal.starts_with("45"), "{refusal}");
+    assert_eq!(client.send(&[&own], &text(1000)).await?, "250 OK", "the server lives, and takes what fits");
+    host.limit_files(1 << 30);
+    assert_eq!(client.send(&[&own], &text(2 << 20)).await?, "250 OK");
+    assert_eq!(client.retrieve().await?.len(), 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_size_of_a_mailbox() -> io::Result<()> {
     let host = Host::new("limits.mailbox_size = \"1 KiB\"");
     let mut sender = host.registered("").await?;
