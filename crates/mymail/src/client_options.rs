@@ -32,7 +32,8 @@ pub(crate) struct TalkOptions {
     #[arg(long, value_enum, default_value_t, help_heading = HEADING)]
     tls: Tls,
 
-    /// Trust the authorities in this PEM file alone, or the server whose certificate it is; TLS is required then
+    /// Trust the authorities in this PEM file alone, or the server whose certificate it is. The host name
+    /// has to be right in either case, and TLS is required
     #[arg(long, value_name = "FILE", conflicts_with = "insecure", help_heading = HEADING)]
     ca: Option<PathBuf>,
 

@@ -1,5 +1,6 @@
 //! Which arguments of `mymail send` are recipients, and which is the file with the text.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use client::Address;
@@ -46,7 +47,12 @@ fn recipient(text: &str) -> Result<Address, Failure> {
 
 /// A recipient as people write it in a session: a name without `@` means one of the same server.
 pub(crate) fn local_or_address(text: &str, domain: &Domain) -> Result<Address, Failure> {
-    if text.contains('@') { address(text) } else { address(&format!("{text}@{domain}")) }
+    address(&with_domain(text, domain))
+}
+
+/// A recipient with its domain, which is this one if it has none.
+pub(crate) fn with_domain<'a>(text: &'a str, domain: &Domain) -> Cow<'a, str> {
+    if text.contains('@') { text.into() } else { format!("{text}@{domain}").into() }
 }
 
 fn address(text: &str) -> Result<Address, Failure> {

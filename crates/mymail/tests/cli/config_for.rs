@@ -45,6 +45,8 @@ fn what_cannot_be_configured_is_told() {
         (&["config-for"][..], USAGE, "<PROGRAM>"),
         (&["config-for", "pine"], USAGE, "possible values: msmtp"),
         (&["config-for", "mutt", "--pop3", "mail.example.org"], USAGE, "pop3s://HOST"),
+        (&["config-for", "mutt", "--pop3", "pop3://127.0.0.1:1111"], CONFIG, "--server smtps://mail.example.org "),
+        (&["config-for", "curl", "--pop3", "pop3://127.0.0.1:1111"], CONFIG, "curl has one switch"),
         (&["config-for", "getmail"], CONFIG, "--pop3 pop3s://mail.example.org"),
         (&["config-for", "certificate"], CONFIG, "no certificate of mail.example.org"),
     ] {

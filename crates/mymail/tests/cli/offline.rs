@@ -32,6 +32,8 @@ fn help_and_version_are_results() {
         for text in ["Examples:", "--server", "--tls", "--verbose", "--json"] {
             assert!(help.contains(text), "{command}: {help}");
         }
+        let ca = help.split("--ca <FILE>").nth(1).and_then(|text| text.split("--insecure").next());
+        assert!(ca.is_some_and(|text| text.contains("host name")), "{command}: {help}");
         assert_eq!(help.contains("--account <ADDRESS>"), command != "register", "{command}: {help}");
     }
 }

@@ -1,6 +1,9 @@
 //! Retrieving by POP3, from any server, and accounts of other mail systems.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread;
 
 use crate::common::{Home, Server};
 use crate::exit::*;
@@ -93,6 +96,60 @@ fn a_password_comes_from_a_file_where_no_account_has_one() {
     let outcome = home.run(&["retrieve", &url, "-v", "--format", "raw", "--password-file", "password"], "");
     assert!(!outcome.stderr.contains(&password), "{outcome:?}");
     assert!(outcome.done().ends_with("\r\nhello\r\n"));
+}
+
+#[test]
+fn an_account_that_is_named_is_the_one_or_none() {
+    let (home, _server, [pop3, _]) = Home::with_pop3(&["alice", "bob"]);
+    home.run(&["send", "alice@mymailserver", "--raw"], "hello\n").done();
+    for (url, name, whose) in [
+        (pop3.clone(), "carol", "carol on 127.0.0.1:"),
+        (of_user("alice", &pop3), "carol", "carol of alice on 127.0.0.1:"),
+        (of_user("alice", &pop3), "bob", "bob of alice on 127.0.0.1:"),
+        ("pop3://alice@127.0.0.9:1".to_owned(), "alice", "alice of alice on 127.0.0.9:"),
+    ] {
+        let outcome = home.run(&["retrieve", &url, "--account", name, "--password-file", "-"], "secret\n");
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (CONFIG, ""), "{outcome:?}");
+        assert!(outcome.stderr.starts_with(&format!("mymail: you have no account {whose}")), "{outcome:?}");
+    }
+    assert!(home.run(&["retrieve", &pop3, "--account", "alice"], "").done().ends_with("\nhello\n"));
+}
+
+/// A server that has so many messages and hands none of them over.
+fn server_that_withholds(messages: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("pop3://alice@{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"+OK ready\r\n").unwrap();
+        for line in BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok) {
+            let response = match line.split(' ').next().unwrap() {
+                "CAPA" => "+OK\r\nUSER\r\n.".to_owned(),
+                "STAT" => format!("+OK {messages} {}", messages * 9),
+                "LIST" => {
+                    format!("+OK\r\n{}.", (1..=messages).map(|number| format!("{number} 9\r\n")).collect::<String>())
+                }
+                "RETR" => format!("-ERR [SYS/PERM] {line} is damaged\x1b[2J"),
+                _ => "+OK".to_owned(),
+            };
+            stream.write_all(format!("{response}\r\n").as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn what_a_server_withholds_is_told_with_its_reason() {
+    const REASONS_MAX: usize = 10;
+    let home = Home::new();
+    for messages in [2, REASONS_MAX, REASONS_MAX + 2] {
+        let outcome = home.run(&["retrieve", &server_that_withholds(messages), "--password-file", "-"], "secret\n");
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (TEMP_FAIL, ""), "{outcome:?}");
+        let told = outcome.stderr.lines().filter(|line| line.contains("-ERR")).collect::<Vec<_>>();
+        assert_eq!(told.len(), messages.min(REASONS_MAX), "{outcome:?}");
+        assert!(told[1].starts_with("message 2 was not handed over: -ERR [SYS/PERM] RETR 2 is damaged"), "{outcome:?}");
+        assert!(outcome.stderr.contains(&format!("did not hand over: {messages};")), "{outcome:?}");
+    }
 }
 
 #[test]

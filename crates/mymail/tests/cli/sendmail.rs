@@ -70,9 +70,22 @@ fn the_senders_account_is_used() {
     let text = home.run(&["retrieve"], "").done();
     assert!(text.starts_with("*****\nFrom: bob@mymailserver\nTo: alice@mymailserver\n"), "{text}");
     assert!(text.contains("\nFrom: <bob@mymailserver>\n"), "{text}");
-    let outcome = home.run(&["sendmail", "-f", "mallory@mymailserver", "alice"], "hi\n");
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (NO_PERMISSION, ""), "{outcome:?}");
-    assert!(outcome.stderr.starts_with("alice@mymailserver: 550 5.7.1 "), "{outcome:?}");
+}
+
+#[test]
+fn a_sender_that_the_server_refuses_is_told_once() {
+    let (home, _server) = Home::with_accounts(&["alice", "bob"]);
+    for (option, sender) in [
+        (&["-f", "mallory@mymailserver"][..], "mallory@mymailserver"),
+        (&["-fwww@example.org"], "www@example.org"),
+        (&["-f", "<>"], "<>"),
+        (&["-f", ""], "<>"),
+    ] {
+        let outcome = home.run(&[&["sendmail"], option, &["alice", "bob"]].concat(), "hi\n");
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (NO_PERMISSION, ""), "{outcome:?}");
+        let told = format!("the server does not let alice@mymailserver send as {sender}: leave out -f");
+        assert_eq!(outcome.stderr, format!("{told} (550 5.7.1 Not your address)\n"));
+    }
 }
 
 #[test]
@@ -85,12 +98,15 @@ fn a_dot_ends_the_message_and_progress_bars_get_through() {
 #[test]
 fn the_exit_code_tells_the_program_what_became_of_the_mail() {
     const BUSY: &str = "nothing was queued";
-    let cases: [(Answers, i32, &[&str]); 7] = [
+    let cases: [(Answers, i32, &[&str]); 10] = [
         (&[], 0, &[]),
         (&[("RCPT TO:<10@m>", "550 5.1.1 No such user")], NO_USER, &["10@m: 550 5.1.1 No such user\n"]),
         (&[("RCPT TO:<10@m>", "450 4.2.1 Later")], TEMP_FAIL, &["10@m: 450 4.2.1 Later\n", BUSY]),
         (&[(".", "451 4.3.0 Later")], TEMP_FAIL, &["10@m: 451", "11@m: 451", BUSY]),
         (&[(".", "554 5.6.0 Not this")], DATA, &["10@m: 554", "11@m: 554"]),
+        (&[("MAIL", "552 5.3.4 Too big")], DATA, &["sender 9@m: 552 5.3.4 Too big\n"]),
+        (&[("MAIL", "550 5.7.1 Not yet")], NO_PERMISSION, &["sender 9@m: 550 5.7.1 Not yet\n"]),
+        (&[("MAIL", "451 4.7.1 Later")], TEMP_FAIL, &["sender 9@m: 451 4.7.1 Later\n", BUSY]),
         (&[("AUTH", "454 4.7.0 Later")], TEMP_FAIL, &[BUSY, "Later"]),
         (&[("AUTH", "535 5.7.8 No")], NO_PERMISSION, &["535 5.7.8 No"]),
     ];
@@ -122,6 +138,7 @@ fn a_mail_to_an_unreadable_recipient_goes_to_nobody() {
     home.write_account("9@m", &server, 0o600);
     for (arguments, message, code) in [
         (&["sendmail", "10@m", "not an address"][..], "hi\n", DATA),
+        (&["sendmail", "-t"], "To: <10@m> <11@m>\n\nhi\n", DATA),
         (&["sendmail", "-t"], "To: 10@m, a@@b\n\nhi\n", DATA),
         (&["sendmail", "-t"], "Subject: hi\n\nTo: 10@m\n", USAGE),
         (&["sendmail"], "To: 10@m\n\n", USAGE),

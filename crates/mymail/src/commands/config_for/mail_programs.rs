@@ -33,7 +33,7 @@ fn login_in_msmtps_way(setup: &Setup, service: &Service, clear_mechanism: &str) 
 }
 
 /// Of `~/.muttrc`.
-pub(super) fn mutt(setup: &Setup) -> String {
+pub(super) fn mutt(setup: &Setup) -> Result<String, Failure> {
     let Setup { smtp, pop3, .. } = setup;
     let url = |scheme: &str, service: &Service| {
         let (s, user) = (if service.is_implicit() { "s" } else { "" }, percent_encoded(&setup.user));
@@ -53,13 +53,13 @@ pub(super) fn mutt(setup: &Setup) -> String {
         "set pop_authenticators = \"scram-sha-256:plain:user\"".to_owned(),
         "set pop_delete = yes".to_owned(),
     ];
-    let force = if smtp.is_encrypted() && pop3.is_encrypted() { "yes" } else { "no" };
+    let force = if setup.requires_upgrade("mutt")? { "yes" } else { "no" };
     lines.push(format!("set ssl_starttls = {force}"));
     lines.push(format!("set ssl_force_tls = {force}"));
     if smtp.certificate().or(pop3.certificate()).is_some() {
         lines.push(format!("set certificate_file = {}", quoted_for_mutt(setup.certificate_file())));
     }
-    lines.join("\n") + "\n"
+    Ok(lines.join("\n") + "\n")
 }
 
 /// Within double quotes mutt expands variables and commands.

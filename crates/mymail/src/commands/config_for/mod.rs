@@ -86,12 +86,12 @@ impl Program {
         Ok(match self {
             Self::Msmtp => mail_programs::msmtp(setup),
             Self::Mpop => mail_programs::mpop(setup),
-            Self::Mutt => mail_programs::mutt(setup),
+            Self::Mutt => mail_programs::mutt(setup)?,
             Self::Fetchmail => mail_programs::fetchmail(setup),
             Self::Getmail => mail_programs::getmail(setup)?,
             Self::Thunderbird => mail_programs::thunderbird(setup),
             Self::Smtplib => scripts::smtplib(setup),
-            Self::Curl => scripts::curl(setup),
+            Self::Curl => scripts::curl(setup)?,
             Self::Swaks => scripts::swaks(setup),
             Self::Certificate => setup.certificates()?,
         })
@@ -167,15 +167,16 @@ mod tests {
     #[test]
     fn every_program_gets_its_lines() {
         let mut printed = String::new();
-        for (title, server) in [
-            ("a certificate that was trusted when first seen", "127.0.0.1:2525"),
-            ("an authority", "smtps://mail.example.org"),
-            ("in clear on this computer", "127.0.0.1:2526"),
+        let tunnel = Some("pop3://127.0.0.1:1111");
+        for (title, server, pop3) in [
+            ("a certificate that was trusted when first seen", "127.0.0.1:2525", None),
+            ("an authority", "smtps://mail.example.org", None),
+            ("in clear on this computer", "127.0.0.1:2526", tunnel),
+            ("an authority, and in clear on this computer", "smtp://mail.example.org", tunnel),
         ] {
-            let pop3 = server.ends_with("2526").then_some("pop3://127.0.0.1:1111");
             let setup = setup(&account(server), pop3).unwrap();
             for program in Program::value_variants().iter().filter(|program| **program != Program::Certificate) {
-                let lines = program.lines(&setup).unwrap();
+                let lines = program.lines(&setup).unwrap_or_else(|failure| format!("refused: {failure}\n"));
                 printed.push_str(&format!("======== {program:?}: {title}\n{lines}"));
             }
         }
@@ -232,6 +233,33 @@ mod tests {
         assert!(pem.starts_with("-----BEGIN CERTIFICATE-----\n") && KNOWN.contains(&pem), "{pem}");
         assert_eq!(certificates("smtps://mail.example", Some("pop3://127.0.0.1:2525")).unwrap(), pem);
         assert!(certificates("smtps://mail.example", None).is_err());
+    }
+
+    #[test]
+    fn one_switch_for_both_servers_lets_none_in_clear_that_has_tls() {
+        let lines = |program: Program, server, pop3| program.lines(&setup(&account(server), Some(pop3)).unwrap());
+        for (program, on) in [(Program::Mutt, "\nset ssl_force_tls = yes\n"), (Program::Curl, "\nssl-reqd\n")] {
+            for (server, pop3, is_on) in [
+                ("smtp://mail.example", "pop3://mail.example", true),
+                ("smtps://mail.example", "pop3://mail.example", true),
+                ("smtp://mail.example", "pop3s://mail.example", true),
+                ("127.0.0.1:2525", "pop3s://mail.example", true),
+                ("smtps://mail.example", "pop3://127.0.0.1:1111", false),
+                ("127.0.0.1:2526", "pop3s://mail.example", false),
+                ("127.0.0.1:2526", "pop3://127.0.0.1:1111", false),
+            ] {
+                let lines = lines(program, server, pop3).unwrap();
+                assert_eq!(lines.contains(on), is_on, "{server} {pop3}: {lines}");
+            }
+            for (server, pop3, cure) in [
+                ("smtp://m.example", "pop3://[::1]:1111", "--server smtps://m.example --pop3 pop3://[::1]:1111"),
+                ("127.0.0.1:2525", "pop3://127.0.0.2:1111", "--server smtps://127.0.0.1 --pop3 pop3://127.0.0.2:1111"),
+                ("127.0.0.1:2526", "pop3://m.example", "--pop3 pop3s://m.example"),
+            ] {
+                let refusal = lines(program, server, pop3).unwrap_err().to_string();
+                assert!(refusal.ends_with(cure), "{refusal}");
+            }
+        }
     }
 
     #[test]

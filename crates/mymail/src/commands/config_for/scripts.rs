@@ -1,6 +1,7 @@
 //! The lines for programs that scripts use.
 
 use super::setup::{Service, Setup};
+use crate::exit::Failure;
 
 /// A script in Python.
 pub(super) fn smtplib(setup: &Setup) -> String {
@@ -36,7 +37,7 @@ fn literal(text: &str) -> String {
 }
 
 /// A file for `curl --config`.
-pub(super) fn curl(setup: &Setup) -> String {
+pub(super) fn curl(setup: &Setup) -> Result<String, Failure> {
     let Setup { smtp, pop3, address, user, password, .. } = setup;
     let url = |scheme: &str, service: &Service| {
         format!("{scheme}{}://{}", if service.is_implicit() { "s" } else { "" }, service.endpoint())
@@ -51,13 +52,13 @@ pub(super) fn curl(setup: &Setup) -> String {
         format!("#   --url {}/1", url("pop3", pop3)),
         format!("user = \"{login}\""),
     ];
-    if smtp.is_encrypted() && pop3.is_encrypted() {
+    if setup.requires_upgrade("curl")? {
         lines.push("ssl-reqd".to_owned());
     }
     if smtp.certificate().or(pop3.certificate()).is_some() {
         lines.push(format!("cacert = \"{}\"", setup.certificate_file()));
     }
-    lines.join("\n") + "\n"
+    Ok(lines.join("\n") + "\n")
 }
 
 /// Of `~/.swaksrc`.

@@ -94,6 +94,22 @@ impl Setup {
         &self.certificate_file
     }
 
+    /// Whether STARTTLS and STLS must not be missing, for a program that says so of both servers at once. One with TLS from
+    /// the start is right either way.
+    pub(super) fn requires_upgrade(&self, program: &str) -> Result<bool, Failure> {
+        let Self { smtp, pop3, .. } = self;
+        let (in_clear, cure) = match (&smtp.tls, &pop3.tls) {
+            (Tls::Upgraded(_), Tls::Off) => {
+                (pop3, format!("--server smtps://{} --pop3 pop3://{}", bracketed(&smtp.host), pop3.endpoint()))
+            }
+            (Tls::Off, Tls::Upgraded(_)) => (smtp, format!("--pop3 pop3s://{}", bracketed(&pop3.host))),
+            _ => return Ok(smtp.is_encrypted() && pop3.is_encrypted()),
+        };
+        let problem = format!("{program} has one switch for STARTTLS and STLS, and {} has no TLS", in_clear.endpoint());
+        let cure = format!("the other server needs a port where TLS comes first, {cure}");
+        Err(Failure::new(Exit::Config, format!("{problem}: {cure}")))
+    }
+
     /// The certificates that show that it is the server, as PEM.
     pub(super) fn certificates(&self) -> Result<String, Failure> {
         let mut certificates: Vec<String> =

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::bail;
 use client::{Accounts, ServerAddress, ServerUrl, StoredAccount};
 
-use crate::client_options::{ClientOptions, accounts_path, cant_log_in};
+use crate::client_options::{ClientOptions, accounts_path, cant_log_in, no_account};
 use crate::exit::{Exit, Failure};
 use crate::password;
 
@@ -40,6 +40,10 @@ impl Login {
         };
         if let Some(account) = accounts.list().iter().find(is_meant) {
             return Ok(Self { server, ..Self::of(account.clone(), password_file)? });
+        }
+        if let Some(name) = &client.account {
+            let whose = user.map_or_else(String::new, |user| format!(" of {user}"));
+            bail!(no_account(&format!("{name}{whose} on {}", server.host())));
         }
         let Some(user) = user else {
             let cure = format!("name its user: {}://USER@{}", server.scheme().name(), server.host());

@@ -193,6 +193,9 @@ impl Target {
             self.or_cut_back(keep(&mut retrieval, self), "the mail stays on the server").await?;
         }
         let withheld = retrieval.withheld();
+        for (number, refusal) in retrieval.refusals() {
+            note(&format!("message {number} was not handed over: {refusal}"));
+        }
         let confirmed = async { Ok(retrieval.confirm().await?) };
         self.or_cut_back(confirmed, "the mail is kept, but may come again").await?;
         Ok(Retrieved { kept: count.saturating_sub(withheld), withheld })

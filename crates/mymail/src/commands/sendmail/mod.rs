@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::bail;
-use client::{Address, Delivery, ReversePath, StoredAccount};
+use client::{Address, Delivery, Outcome, Reply, ReversePath, StoredAccount};
 use proto::Domain;
 
 use super::send::{decisive, submit};
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let composed = message.compose(&Author { address, name: args.name.as_deref() })?;
     let sent = send(&args.client, &account, &from, &to, composed).await;
     let delivery = sent.map_err(nothing_queued)?;
-    Ok(tell_refusals(&delivery))
+    Ok(tell_refusals(&delivery, &from, &account.address))
 }
 
 impl Args {
@@ -94,18 +94,34 @@ fn nothing_queued(error: anyhow::Error) -> anyhow::Error {
 const NOT_QUEUED: &str = "the mail was not sent, and nothing was queued";
 
 /// Says who did not get the mail, and why.
-fn tell_refusals(delivery: &Delivery) -> Exit {
+fn tell_refusals(delivery: &Delivery, from: &ReversePath, account: &Address) -> Exit {
+    let exit = Exit::of_delivery(delivery);
+    if let Outcome::SenderRefused(reply) = &delivery.outcome {
+        note(&sender_refused(reply, from, account, exit));
+        if exit == Exit::TempFail {
+            note(NOT_QUEUED);
+        }
+        return exit;
+    }
     for (address, reply) in &delivery.recipients {
         let reply = decisive(reply, &delivery.outcome);
         if !reply.is_positive() {
             note(&format!("{address}: {reply}"));
         }
     }
-    let exit = Exit::of_delivery(delivery);
     if exit == Exit::TempFail {
         note("whoever is named here did not get the mail, and nothing was queued");
     }
     exit
+}
+
+/// What a server has against MAIL goes for all recipients: it is said once.
+fn sender_refused(reply: &Reply, from: &ReversePath, account: &Address, exit: Exit) -> String {
+    if exit == Exit::NoPermission && from.address() != Some(account) {
+        format!("the server does not let {account} send as {from}: leave out -f ({reply})")
+    } else {
+        format!("sender {from}: {reply}")
+    }
 }
 
 #[cfg(test)]

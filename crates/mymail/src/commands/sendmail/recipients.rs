@@ -4,23 +4,35 @@
 
 use client::Address;
 use mail_parser::{Addr, HeaderValue, MessageParser};
-use proto::Domain;
+use proto::{AddressError, Domain};
 
 use crate::exit::{Exit, Failure};
-use crate::recipients::local_or_address;
+use crate::recipients::with_domain;
 
 /// The addresses of these lists, each once. A name without a domain is one of `domain`. If one of them can't be read, the
 /// mail goes to nobody: half of the recipients is no guess to make.
 pub(super) fn addresses(lists: &[String], domain: &Domain) -> Result<Vec<Address>, Failure> {
     let mut addresses = Vec::new();
-    for text in lists.iter().flat_map(|list| listed(list)) {
-        let address = local_or_address(&text, domain);
-        let address = address.map_err(|error| Failure::new(Exit::Data, error.to_string()))?;
+    for (list, recipient) in lists.iter().flat_map(|list| listed(list).into_iter().map(move |text| (list, text))) {
+        let address = with_domain(&recipient, domain).parse();
+        let address = address.map_err(|error| unreadable(as_written(list, &recipient), &error))?;
         if !addresses.iter().any(|known: &Address| known == &address) {
             addresses.push(address);
         }
     }
     Ok(addresses)
+}
+
+fn unreadable(written: &str, error: &AddressError) -> Failure {
+    let is_several = written.contains(char::is_whitespace) && written.contains('@');
+    let problem = if is_several { "commas part one from the next".to_owned() } else { error.to_string() };
+    Failure::new(Exit::Data, format!("{written} is no address: {problem}"))
+}
+
+/// What stands in a list for a recipient that can't be read: the parser runs the words together.
+fn as_written<'a>(list: &'a str, recipient: &'a str) -> &'a str {
+    let is_meant = |part: &&str| listed(part).iter().any(|text| text == recipient);
+    list.split(',').find(is_meant).map_or(recipient, str::trim)
 }
 
 /// The addresses and bare names in a list.
@@ -89,6 +101,13 @@ mod tests {
     fn what_is_no_address_is_told() {
         for list in ["Bob Smith", "a@@b", "a@x b@y", "bob@", "ok@x, not ok"] {
             assert!(read(list).unwrap_err().contains("is no address"), "{list}: {:?}", read(list));
+        }
+        for (list, problem) in [
+            ("<a@x> <b@y>", "<a@x> <b@y> is no address: commas part one from the next"),
+            ("c@z, a@x b@y", "a@x b@y is no address: commas part one from the next"),
+            ("\"a,b\"@-", "\"a,b\"@- is no address: Bad domain"),
+        ] {
+            assert!(read(list).unwrap_err().starts_with(problem), "{:?}", read(list));
         }
     }
 }
