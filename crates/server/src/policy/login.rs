@@ -90,11 +90,10 @@ impl<S: Store> Client<S> {
         };
         self.may_try(user)?;
         self.bind(account.id, account.address.clone(), true);
-        // Who has an account by now loses it with all others when it ends; it may have ended just before.
-        if self.shared.store.account(account.id).await?.as_ref().map(|found| &found.verifier) != Some(&account.verifier)
-        {
+        // Whose session is bound loses its account with all others when that ends; it may have ended just before.
+        if let Err(refused) = self.is_unchanged(&account).await {
             self.identity = None;
-            return Err(LoginRefused::Credentials);
+            return Err(refused);
         }
         // A store that takes no writes can still be read from.
         if let Err(error) = self.shared.store.touch(&[account.id], clock::now()).await {
@@ -102,6 +101,14 @@ impl<S: Store> Client<S> {
         }
         tracing::info!(address = %account.address, "logged in");
         Ok(())
+    }
+
+    /// Whether the account is there, and has the same password as when it was looked up.
+    async fn is_unchanged(&self, account: &Account) -> Result<(), LoginRefused> {
+        match self.shared.store.account(account.id).await? {
+            Some(found) if found.verifier == account.verifier => Ok(()),
+            _ => Err(LoginRefused::Credentials),
+        }
     }
 
     fn may_try(&self, user: &str) -> Result<(), LoginRefused> {

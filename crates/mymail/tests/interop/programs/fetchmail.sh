@@ -8,7 +8,7 @@ cat >fetchmailrc <<END
 set invisible
 poll $HOST service $port protocol pop3 timeout 60
     user "$LOGIN" password "$PASSWORD"
-    $ssl sslproto "TLS1.2+" sslcertck sslcertfile "$CA" no rewrite fetchall mda "cat >\$(mktemp $INBOX/XXXXXX)"
+    $ssl sslproto "TLS1.2+" sslcertck sslcertfile "$CA" no rewrite fetchall mda "cat >\$(mktemp -p $INBOX)"
 END
 chmod 600 fetchmailrc
 exec fetchmail --verbose --verbose --nosyslog --nodetach --pidfile "$PWD/pid" --idfile "$PWD/ids" --fetchmailrc fetchmailrc
