@@ -51,11 +51,8 @@ impl Connection {
             .parse()
             .map_err(|_| Error::BadInput("the client's name is neither a domain nor an address literal"))?;
         let security = Security::new(server, tls, trust, first_use)?;
-        let mut transport = Transport::new(Box::new(stream), timeout);
-        let mut channel = peer.channel();
-        if security.is_implicit() {
-            channel = within(connect_timeout, transport.encrypt(&security)).await?;
-        }
+        let opened = Transport::open(Box::new(stream), peer, &security, timeout);
+        let (mut transport, channel) = within(connect_timeout, opened).await?;
         let opening = Opening::new(client_name.clone(), dialogue.map(Dialogue::new));
         let session = within(connect_timeout, transport.run(opening)).await?.map_err(Error::NoService)?;
         let mut connection = Self { transport, session: Some(session), channel, address: None };

@@ -56,11 +56,8 @@ impl Pop3Connection {
         }
         let ConnectOptions { tls, trust, first_use, client_name: _, connect_timeout, timeout, dialogue } = options;
         let security = Security::new(server, tls, trust, first_use)?;
-        let mut transport = Transport::new(Box::new(stream), timeout);
-        let mut channel = peer.channel();
-        if security.is_implicit() {
-            channel = within(connect_timeout, transport.encrypt(&security)).await?;
-        }
+        let opened = Transport::open(Box::new(stream), peer, &security, timeout);
+        let (mut transport, channel) = within(connect_timeout, opened).await?;
         let opening = transport.run(Opening::new(dialogue.map(Dialogue::new)));
         let session = within(connect_timeout, opening).await?.map_err(Error::Pop3NoService)?;
         let mut connection = Self { transport, session, channel };

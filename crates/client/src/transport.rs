@@ -18,7 +18,7 @@ use proto::smtp::client::Content;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::tls::Security;
-use crate::{Error, QUIT_TIMEOUT};
+use crate::{Error, Peer, QUIT_TIMEOUT};
 
 /// The most octets that are read at once.
 pub(crate) const READ_OCTETS_MAX: usize = 16 * 1024;
@@ -46,9 +46,17 @@ enum Moved {
 }
 
 impl Transport {
-    pub(crate) fn new(stream: Box<dyn Stream>, timeout: Duration) -> Self {
+    /// Over a stream with a server at `peer`, encrypted at once where its URL says so. Replies may take as long as `timeout`.
+    pub(crate) async fn open(
+        stream: Box<dyn Stream>,
+        peer: Peer,
+        security: &Security,
+        timeout: Duration,
+    ) -> Result<(Self, Channel), Error> {
         let buffer = vec![0; READ_OCTETS_MAX].into();
-        Self { stream, timeout, is_deaf: false, is_unflushed: false, buffer }
+        let mut transport = Self { stream, timeout, is_deaf: false, is_unflushed: false, buffer };
+        let channel = if security.is_implicit() { transport.encrypt(security).await? } else { peer.channel() };
+        Ok((transport, channel))
     }
 
     /// Encrypts the stream from here on. It is of no use any more if that fails.
