@@ -6,13 +6,14 @@ use proto::Domain;
 use proto::client::Exchange;
 use proto::sasl::{Channel, Mechanism};
 use proto::smtp::Reply;
-use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Failure, Message, Opening, Session};
+use proto::smtp::client::{Ask, Begun, Content, Dialogue, Ending, Failure, Opening, Session};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::tls::Security;
 use crate::transport::{READ_OCTETS_MAX, Stream, Transport, within};
 use crate::{
-    Address, ConnectOptions, Delivery, Envelope, Error, Extension, Peer, QUIT_TIMEOUT, Retrieval, ServerAddress,
+    Address, ConnectOptions, Delivery, Envelope, Error, Extension, Message, Peer, QUIT_TIMEOUT, Retrieval,
+    ServerAddress,
 };
 use crate::{login, tcp};
 
@@ -131,20 +132,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends one message. `octets` is its size, `body` gives it: its lines must end in CRLF, its dots are stuffed here.
-    /// `progress` is told how many octets have been sent.
+    /// Sends one message, in one transaction. `body` gives it, as long as it is said to be: its lines must end in CRLF, its
+    /// dots are stuffed here. `progress` is told how many octets have been sent.
+    ///
+    /// Without SMTPUTF8 at the server, a reverse-path other than ASCII is an error; such recipients are refused. Without DSN,
+    /// the message is sent and no report asked for.
     pub async fn send(
         &mut self,
         envelope: &Envelope,
+        message: Message,
         body: impl AsyncRead + Unpin + Send,
-        octets: u64,
         progress: impl FnMut(u64) + Send,
     ) -> Result<Delivery, Error> {
-        if !envelope.is_ascii() {
+        if envelope.reverse_path.address().is_some_and(|address| !address.is_ascii()) {
             self.require(Extension::SmtpUtf8)?;
         }
-        // What a stream will hold can't be known; BODY=8BITMIME permits 8-bit octets and demands none (RFC 6152 §3).
-        let message = Message { octets, eight_bit: true };
         let transaction = self.take_session()?.transaction(envelope.clone(), message);
         let (session, delivery) = match self.transport.run(transaction).await? {
             Begun::Content(content) => {

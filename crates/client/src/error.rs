@@ -33,7 +33,8 @@ pub enum Error {
     /// The connection broke.
     #[error("the connection to the server broke: {0}")]
     Io(#[source] io::Error),
-    /// The message to send could not be read, or has line ends other than CRLF; nothing was delivered.
+    /// The message to send could not be read, has line ends other than CRLF, or is not as long as was said; nothing was
+    /// delivered.
     #[error("cannot read the message to send: {0}")]
     Body(#[source] io::Error),
     /// The server closed the connection, perhaps with last words: mostly a 421.
@@ -161,7 +162,10 @@ impl From<Failure> for Error {
         match failure {
             Failure::Closing(reply) => Self::Closed(Some(reply)),
             Failure::Breach(breach) => breach.into(),
-            Failure::BareLineEnd => Self::Body(io::Error::new(io::ErrorKind::InvalidData, failure)),
+            Failure::BareLineEnd | Failure::TooLong { .. } => {
+                Self::Body(io::Error::new(io::ErrorKind::InvalidData, failure))
+            }
+            Failure::TooShort { .. } => Self::Body(io::Error::new(io::ErrorKind::UnexpectedEof, failure)),
         }
     }
 }

@@ -32,7 +32,8 @@ pub use options::{CONNECT_TIMEOUT, ConnectOptions, FirstUse, Peer, QUIT_TIMEOUT,
 pub use pop3_connection::{Pop3Connection, Pop3Mailbox};
 pub use proto::pop3::{Response as Pop3Response, ResponseCode};
 pub use proto::smtp::Reply;
-pub use proto::smtp::client::{Breach, Delivery, Envelope, Extension, Line, Listener, Outcome};
+pub use proto::smtp::client::{Breach, Delivery, Envelope, Extension, Line, Listener, Message, Outcome, Reports};
+pub use proto::smtp::dsn::{EnvelopeId, Notify, Return};
 pub use proto::{Address, ReversePath};
 pub use retrieval::{IncomingMessage, Retrieval};
 pub use server_address::{DEFAULT_PORT, Scheme, ServerAddress, ServerAddressError};

@@ -7,7 +7,9 @@ mod common;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use client::{ConnectOptions, Connection, Delivery, Envelope, Error, Line, Outcome, Peer, ReversePath, TlsMode};
+use client::{
+    ConnectOptions, Connection, Delivery, Envelope, Error, Line, Message, Outcome, Peer, Reports, ReversePath, TlsMode,
+};
 use common::{PIPE_OCTETS, open, options, serve};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
@@ -23,12 +25,16 @@ async fn connect(script: &str) -> (Connection, JoinHandle<String>) {
 
 fn envelope(recipients: impl IntoIterator<Item = String>) -> Envelope {
     let recipients = recipients.into_iter().map(|text| text.parse().unwrap()).collect();
-    Envelope { reverse_path: "9@m".parse().unwrap(), recipients }
+    Envelope { reverse_path: "9@m".parse().unwrap(), recipients, reports: Reports::default() }
+}
+
+fn message(octets: usize) -> Message {
+    Message { octets: octets as u64, eight_bit: false, utf8: false }
 }
 
 async fn send(connection: &mut Connection, body: &str) -> Result<Delivery, Error> {
     let envelope = envelope(["10@m".to_owned()]);
-    connection.send(&envelope, body.as_bytes(), body.len() as u64, |_| {}).await
+    connection.send(&envelope, message(body.len()), body.as_bytes(), |_| {}).await
 }
 
 #[tokio::test]
@@ -51,6 +57,7 @@ async fn a_whole_session_and_its_dialogue() {
         let (who, text) = match line {
             Line::Sent(text) => ("C", text),
             Line::Received(text) => ("S", text),
+            Line::Note(text) => ("*", text),
         };
         told.lock().unwrap().push_str(&format!("{who}: {text}\n"));
     };
@@ -81,7 +88,8 @@ async fn a_whole_session_and_its_dialogue() {
     assert_eq!(server.await.unwrap(), "");
     let shown = format!("{HELLO}{script}")
         .replace("vqk4-7t2m-p3xa-c9rd", "********")
-        .replace("ADlAbQB2cWs0LTd0Mm0tcDN4YS1jOXJk", "********");
+        .replace("ADlAbQB2cWs0LTd0Mm0tcDN4YS1jOXJk", "********")
+        .replace("C: .\nS: 250 OK\n", "C: .\nS: 250 OK\n*: sent by PIPELINING\n");
     assert_eq!(*lines.lock().unwrap(), shown);
 }
 
@@ -113,8 +121,8 @@ async fn what_cannot_be_said_is_not_said() {
         assert!(matches!(connection.login(user, password).await, Err(Error::BadInput(_))), "{user:?}");
     }
     assert!(matches!(connection.unregister().await, Err(Error::NotOffered("XUNREGISTER"))));
-    let foreign = envelope(["jürgen@m".to_owned()]);
-    let sent = connection.send(&foreign, &b""[..], 0, |_| {}).await;
+    let foreign = Envelope { reverse_path: "jürgen@m".parse().unwrap(), ..envelope(["10@m".to_owned()]) };
+    let sent = connection.send(&foreign, message(0), &b""[..], |_| {}).await;
     assert!(matches!(sent, Err(Error::NotOffered("SMTPUTF8"))));
     drop(connection);
     assert_eq!(server.await.unwrap(), "");
@@ -137,7 +145,7 @@ async fn a_server_that_writes_before_it_reads_is_no_deadlock() {
     let script = format!("C: MAIL FROM:<9@m>\nS: 250 OK\n{rcpt}C: DATA\nS: 354 Go\nC: x\nC: .\nS: 250 OK\n");
     let (mut connection, server) = connect(&script).await;
     let envelope = envelope((0..recipients).map(|n| format!("{n}@m")));
-    let delivery = connection.send(&envelope, &b"x\r\n"[..], 3, |_| {}).await.unwrap();
+    let delivery = connection.send(&envelope, message(3), &b"x\r\n"[..], |_| {}).await.unwrap();
     assert_eq!(delivery.recipients.len(), recipients);
     drop(connection);
     assert_eq!(server.await.unwrap(), "");
@@ -230,7 +238,7 @@ async fn a_large_message_is_streamed_and_its_progress_told() {
     let (mut connection, server) = connect(&format!("{envelope_said}{content}C: .\nS: 250 OK\n")).await;
     let mut told = Vec::new();
     let envelope = envelope(["10@m".to_owned()]);
-    connection.send(&envelope, body.as_bytes(), body.len() as u64, |octets| told.push(octets)).await.unwrap();
+    connection.send(&envelope, message(body.len()), body.as_bytes(), |octets| told.push(octets)).await.unwrap();
     assert!(told.is_sorted() && told.len() > 10, "{told:?}");
     assert_eq!(told.last(), Some(&(body.len() as u64)));
     drop(connection);
@@ -245,6 +253,45 @@ async fn a_message_with_bare_line_ends_is_not_sent_on() {
     assert!(matches!(&sent, Err(Error::Body(error)) if error.kind() == std::io::ErrorKind::InvalidData), "{sent:?}");
     drop(connection);
     assert_eq!(server.await.unwrap(), "");
+}
+
+const CHUNKING: &str = "S: 220 ready\nC: EHLO [127.0.0.1]\nS: 250-m\nS: 250-PIPELINING\nS: 250 CHUNKING\n\
+                        C: MAIL FROM:<9@m>\nC: RCPT TO:<10@m>\nS: 250 OK\nS: 250 OK\n";
+
+#[tokio::test]
+async fn a_large_message_is_streamed_as_one_chunk() {
+    let lines = 40_000;
+    let body = ".123456789\r\n".repeat(lines);
+    let content = "C: .123456789\n".repeat(lines);
+    let (stream, server) = serve(format!("{CHUNKING}C: BDAT {} LAST\n{content}S: 250 OK\n", body.len()));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let shown = Arc::clone(&told);
+    let dialogue = move |line: Line<'_>| shown.lock().unwrap().push(format!("{line:?}"));
+    let options = ConnectOptions { dialogue: Some(Box::new(dialogue)), ..options() };
+    let mut connection = open(stream, Peer::Local, options).await.unwrap();
+    let delivery = send(&mut connection, &body).await.unwrap();
+    assert!(matches!(delivery.outcome, Outcome::Accepted(_)));
+    drop(connection);
+    assert_eq!(server.await.unwrap(), "");
+    let told = told.lock().unwrap();
+    let [.., command, reply, note] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(command, &format!("Sent(\"BDAT {} LAST\")", body.len()));
+    assert_eq!((&**reply, &**note), ("Received(\"250 OK\")", "Note(\"sent by PIPELINING, CHUNKING\")"));
+}
+
+#[tokio::test]
+async fn a_message_of_another_length_than_was_said_is_never_complete() {
+    for (octets, kind) in [(2, std::io::ErrorKind::InvalidData), (4, std::io::ErrorKind::UnexpectedEof)] {
+        let (stream, server) = serve(format!("{CHUNKING}C: BDAT {octets} LAST\n"));
+        let mut connection = open(stream, Peer::Local, options()).await.unwrap();
+        let mut pieces = tokio::io::AsyncReadExt::chain(&b"x\r"[..], &b"\n"[..]);
+        let sent = connection.send(&envelope(["10@m".to_owned()]), message(octets), &mut pieces, |_| {}).await;
+        assert!(matches!(&sent, Err(Error::Body(error)) if error.kind() == kind), "{sent:?}");
+        assert!(matches!(connection.noop().await, Err(Error::Closed(None))));
+        drop(connection);
+        let heard = server.await.unwrap();
+        assert!(heard.len() < octets, "{heard:?}");
+    }
 }
 
 const TWO_MESSAGES: &str = "C: XRETRIEVE\nS: 250 2 messages\n\
@@ -378,8 +425,8 @@ fn a_connection_can_move_between_threads() {
     let (near, _far) = tokio::io::duplex(PIPE_OCTETS);
     is_send(&async {
         let mut connection = open(near, Peer::Local, options()).await?;
-        let envelope = Envelope { reverse_path: ReversePath::Null, recipients: Vec::new() };
-        connection.send(&envelope, &b""[..], 0, |_| {}).await?;
+        let envelope = Envelope { reverse_path: ReversePath::Null, ..envelope([]) };
+        connection.send(&envelope, message(0), &b""[..], |_| {}).await?;
         let mut retrieval = connection.retrieve(None).await?;
         while let Some(mut message) = retrieval.next().await? {
             while message.chunk().await?.is_some() {}

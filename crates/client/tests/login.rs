@@ -218,7 +218,7 @@ async fn no_password_is_in_the_dialogue() {
             let lines = Arc::new(Mutex::new(String::new()));
             let told = Arc::clone(&lines);
             let dialogue = move |line: Line<'_>| {
-                let (Line::Sent(text) | Line::Received(text)) = line;
+                let (Line::Sent(text) | Line::Received(text) | Line::Note(text)) = line;
                 told.lock().unwrap().push_str(&format!("{text}\n"));
             };
             let options = ConnectOptions { dialogue: Some(Box::new(dialogue)), ..options() };

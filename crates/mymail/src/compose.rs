@@ -4,10 +4,10 @@
 //! the true one.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 
 use anyhow::{Context, bail};
-use client::Address;
+use client::{Address, Connection, Extension, Message};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as HeaderAddress;
 use mail_builder::headers::content_type::ContentType;
@@ -15,6 +15,7 @@ use mail_builder::mime::{MimePart, make_boundary};
 
 use crate::attachment::{Attachment, base64_lines};
 use crate::exit::{Exit, Failure};
+use crate::header::is_field;
 use crate::lines::ToCrlf;
 
 /// Longest line that goes as it is, in octets without `<CRLF>` (RFC 5322 §2.1.1).
@@ -36,7 +37,24 @@ pub(crate) struct Mail<'a> {
 #[derive(Debug)]
 pub(crate) struct Composed {
     pub(crate) file: File,
-    pub(crate) octets: u64,
+    /// What the server is told of it.
+    pub(crate) message: Message,
+}
+
+/// What a server takes beside ASCII.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Takes {
+    /// Text of 8-bit octets (RFC 6152).
+    pub(crate) eight_bit: bool,
+    /// Such addresses, and header fields with them (RFC 6531).
+    pub(crate) utf8: bool,
+}
+
+impl Takes {
+    /// What the server at the other end of a connection says.
+    pub(crate) fn of(connection: &Connection) -> Self {
+        Self { eight_bit: connection.offers(Extension::EightBitMime), utf8: connection.offers(Extension::SmtpUtf8) }
+    }
 }
 
 /// Why a mail could not be put together.
@@ -45,16 +63,17 @@ pub(crate) fn cant_compose() -> Failure {
 }
 
 impl Mail<'_> {
-    /// Writes the message; its text in 8-bit octets only to a server that takes them (RFC 6152).
-    pub(crate) fn compose(self, eight_bit: bool) -> io::Result<Composed> {
-        let text = text_part(self.text, eight_bit);
+    /// Writes the message; its text in 8-bit octets only to a server that takes them (RFC 6152). Recipients that the server
+    /// does not take do not stand in its header, where they could not be written either (RFC 6532 §1).
+    pub(crate) fn compose(self, takes: Takes) -> io::Result<Composed> {
+        let text = text_part(self.text, takes.eight_bit);
         let mut output = Output::new()?;
         if self.attachments.is_empty() {
-            self.header().body(text).write_to(&mut output.file)?;
+            self.header(takes).body(text).write_to(&mut output.file)?;
         } else {
             let boundary = make_boundary("_");
             let mixed = ContentType::new("multipart/mixed").attribute("boundary", &*boundary);
-            self.header().header("Content-Type", mixed).body(MimePart::raw("")).write_to(&mut output.file)?;
+            self.header(takes).header("Content-Type", mixed).body(MimePart::raw("")).write_to(&mut output.file)?;
             let mut part = Vec::new();
             text.write_part(&mut part);
             write!(output.file, "\r\n--{boundary}\r\n")?;
@@ -68,11 +87,12 @@ impl Mail<'_> {
         output.finish()
     }
 
-    fn header<'b>(&self) -> MessageBuilder<'b> {
+    fn header<'b>(&self, takes: Takes) -> MessageBuilder<'b> {
         let header_address = |address: &Address| HeaderAddress::new_address(None::<&str>, address.to_string());
+        let to = self.to.iter().filter(|address| takes.utf8 || address.is_ascii());
         let header = MessageBuilder::new()
             .from(header_address(self.from))
-            .to(HeaderAddress::new_list(self.to.iter().map(header_address).collect()))
+            .to(HeaderAddress::new_list(to.map(header_address).collect()))
             .message_id(format!("{}@{}", make_boundary("."), self.from.domain()));
         match self.subject {
             // A header is one line, without controls (RFC 5322 §2.2), whatever the user typed.
@@ -143,8 +163,28 @@ impl Output {
         let mut file = self.file.end()?.into_inner()?;
         let octets = file.stream_position()?;
         file.rewind()?;
-        Ok(Composed { file, octets })
+        let utf8 = has_utf8_header(BufReader::new(&file))?;
+        file.rewind()?;
+        // Whoever says BODY=8BITMIME may send 8-bit octets, and need not (RFC 6152 §3).
+        Ok(Composed { file, message: Message { octets, eight_bit: true, utf8 } })
     }
+}
+
+/// Whether the header has octets over 127. A text that begins with no field has no header.
+fn has_utf8_header(mut message: impl BufRead) -> io::Result<bool> {
+    let (mut piece, mut is_in_header, mut is_line_start) = (Vec::new(), false, true);
+    while message.by_ref().take(PIECE_OCTETS as u64).read_until(b'\n', &mut piece)? > 0 {
+        let goes_on = is_in_header && (!is_line_start || piece.starts_with(b" ") || piece.starts_with(b"\t"));
+        if !goes_on && !is_field(&piece) {
+            break;
+        }
+        if !piece.is_ascii() {
+            return Ok(true);
+        }
+        (is_in_header, is_line_start) = (true, piece.ends_with(b"\n"));
+        piece.clear();
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -157,14 +197,15 @@ mod tests {
     fn read(mut composed: Composed) -> String {
         let mut text = String::new();
         composed.file.read_to_string(&mut text).unwrap();
-        assert_eq!(text.len() as u64, composed.octets);
+        assert_eq!(text.len() as u64, composed.message.octets);
         text
     }
 
     fn composed(subject: Option<&str>, text: &str, attachments: Vec<Attachment>, eight_bit: bool) -> String {
         let (from, to) = ("9@mymailserver".parse().unwrap(), ["10@mymailserver", "alice@mymailserver"]);
         let to = to.map(|address| address.parse().unwrap());
-        read(Mail { from: &from, to: &to, subject, text, attachments }.compose(eight_bit).unwrap())
+        let takes = Takes { eight_bit, utf8: false };
+        read(Mail { from: &from, to: &to, subject, text, attachments }.compose(takes).unwrap())
     }
 
     /// Header lines, folded ones joined, and the body.
@@ -201,6 +242,35 @@ mod tests {
         let message = composed(None, "Schöne Grüße an alle, die das lesen\n", vec![], false);
         assert!(message.is_ascii(), "{message}");
         assert!(message.ends_with("Sch=C3=B6ne Gr=C3=BC=C3=9Fe an alle, die das lesen\r\n"), "{message}");
+    }
+
+    #[test]
+    fn addresses_other_than_ascii_stand_in_the_header_where_the_server_takes_them() {
+        let (from, to) = ("9@m".parse().unwrap(), ["jürgen@m", "10@m"].map(|address| address.parse().unwrap()));
+        for (utf8, field) in [(true, "To: <jürgen@m>, <10@m>\r\n"), (false, "To: <10@m>\r\n")] {
+            let mail = Mail { from: &from, to: &to, subject: Some("Grüße"), text: "Grüße\n", attachments: vec![] };
+            let composed = mail.compose(Takes { eight_bit: true, utf8 }).unwrap();
+            assert_eq!(composed.message.utf8, utf8);
+            let message = read(composed);
+            assert!(message.contains(field) && message.contains("Subject: =?utf-8?"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_header_is_told_from_a_text() {
+        let long = "x".repeat(PIECE_OCTETS);
+        for (message, utf8) in [
+            ("Subject: Grüße\r\n\r\ntext\r\n", true),
+            ("Subject: a\r\n Grüße\r\n\r\n", true),
+            (&*format!("X: y\r\nSubject: {long}ü\r\n\r\n"), true),
+            ("Subject: Gruesse\r\n\r\nSubject: Grüße\r\n", false),
+            (&*format!("Subject: {long}\r\n\r\nü"), false),
+            ("Grüße\r\nSubject: Grüße\r\n", false),
+            (" Grüße: x\r\n", false),
+            ("", false),
+        ] {
+            assert_eq!(has_utf8_header(message.as_bytes()).unwrap(), utf8, "{message}");
+        }
     }
 
     #[test]

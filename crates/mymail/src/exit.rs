@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use client::{Delivery, Error, FileError, Outcome, Reply, ResponseCode, ServerAddress};
 use proto::smtp::Enhanced;
+use server::admin::{AdminError, Refusal};
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(crate) enum Exit {
     Usage = 64,
     /// What was given to it is wrong.
     Data = 65,
-    /// A recipient was refused; the others got the mail.
+    /// A recipient was refused, and the others got the mail; or there is no such account.
     NoUser = 67,
     /// The server can't be reached, or doesn't offer what is asked for.
     Unavailable = 69,
@@ -68,6 +69,8 @@ impl Exit {
             Self::of_client_error(error)
         } else if let Some(error) = error.downcast_ref::<FileError>() {
             Self::of_file_error(error)
+        } else if let Some(error) = error.downcast_ref::<AdminError>() {
+            Self::of_admin_error(error)
         } else {
             Self::Unavailable
         }
@@ -102,6 +105,22 @@ impl Exit {
             FileError::NoHome | FileError::Exposed { .. } | FileError::Malformed { .. } | FileError::TooLong { .. } => {
                 Self::Config
             }
+        }
+    }
+
+    fn of_admin_error(error: &AdminError) -> Self {
+        match error {
+            AdminError::NotRunning { .. } | AdminError::Io { .. } | AdminError::Refused(Refusal::Failed) => {
+                Self::Unavailable
+            }
+            AdminError::BrokenOff | AdminError::Refused(Refusal::Busy | Refusal::Full | Refusal::Unknown) => {
+                Self::TempFail
+            }
+            AdminError::Protocol | AdminError::Refused(Refusal::BadRequest) => Self::Protocol,
+            AdminError::NotPermitted { .. }
+            | AdminError::Refused(Refusal::NotPermitted | Refusal::Postmaster { .. }) => Self::NoPermission,
+            AdminError::Refused(Refusal::NoSuchAccount { .. }) => Self::NoUser,
+            AdminError::TooLong | AdminError::Refused(_) => Self::Data,
         }
     }
 

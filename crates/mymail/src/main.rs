@@ -44,7 +44,8 @@ Examples:
   mymail retrieve                        read what others wrote
 
 Exit codes:
-  0 done, 64 usage, 65 wrong input, 67 a recipient was refused, 69 server unreachable,
+  0 done, 64 usage, 65 wrong input, 67 a recipient was refused, or no such account,
+  69 server unreachable,
   73 cannot write output, 75 try again later, 76 the server broke the protocol,
   77 not permitted, 78 configuration")]
 struct Cli {
@@ -55,6 +56,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(commands::serve::Args),
+    Admin(commands::admin::Args),
     CheckConfig(commands::check_config::Args),
     Demo(commands::demo::Args),
     Register(commands::register::Args),
@@ -95,6 +97,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         let _heard = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).context("cannot listen to signals")?;
         match command {
             Command::Serve(args) => commands::serve::run(args).await,
+            Command::Admin(args) => commands::admin::run(args).await,
             Command::CheckConfig(args) => commands::check_config::run(args).await,
             Command::Demo(args) => commands::demo::run(args).await,
             Command::Register(args) => commands::register::run(args).await,

@@ -122,12 +122,14 @@ pub(crate) fn dialogue_line(line: Line<'_>) -> String {
     let (style, who, text) = match line {
         Line::Sent(text) => (CLIENT, "C:", text),
         Line::Received(text) => (SERVER, "S:", text),
+        Line::Note(text) => (NOTE, "*", text),
     };
     format!("{style}{who}{style:#} {}", harmless(text))
 }
 
 const CLIENT: Style = AnsiColor::Cyan.on_default().bold();
 const SERVER: Style = AnsiColor::Green.on_default().bold();
+const NOTE: Style = Style::new().dimmed();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Standard error is the last resort: there is nobody to tell that it can't be written to.

@@ -22,7 +22,7 @@ pub(crate) async fn start_throwaway_server() -> anyhow::Result<(SocketAddr, Thro
     let listen = Listen { tls: Tls::Off, ..Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))) };
     let config = Config { listen: vec![listen], ..Config::default() };
     let server = Server::bind(config, data.path(), store).await?;
-    let address = server.addresses()?.first().context("no listener")?.1;
+    let address = server.addresses()?.first().and_then(|(_, address)| address.tcp()).context("no listener")?;
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(server.run(async {
         // Dropping the sender is the sign, which arrives as an error.

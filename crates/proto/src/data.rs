@@ -132,6 +132,57 @@ impl DataReader {
     }
 }
 
+/// Looks at the line ends of a message that comes without dots, by its length (RFC 3030).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineCheck {
+    last: Last,
+    bare_line_end: bool,
+}
+
+/// The last octet seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// It ended a line, or there was none.
+    LineEnd,
+    Text,
+    Cr,
+}
+
+impl Default for LineCheck {
+    fn default() -> Self {
+        Self { last: Last::LineEnd, bare_line_end: false }
+    }
+}
+
+impl LineCheck {
+    /// Looks at the next octets of the message.
+    pub fn read(&mut self, content: &[u8]) {
+        let mut at = 0;
+        while let Some(&octet) = content.get(at) {
+            self.bare_line_end |= (self.last == Last::Cr) != (octet == b'\n');
+            at += 1;
+            self.last = match octet {
+                b'\n' => Last::LineEnd,
+                b'\r' => Last::Cr,
+                _ => {
+                    at += memchr2(b'\r', b'\n', &content[at..]).unwrap_or(content.len() - at);
+                    Last::Text
+                }
+            };
+        }
+    }
+
+    /// Whether a CR or LF has stood where none may stand; a CR at the very end only if that is the message's.
+    pub fn found_bare_line_end(&self, is_over: bool) -> bool {
+        self.bare_line_end || (is_over && self.last == Last::Cr)
+    }
+
+    /// Whether the last line has no end.
+    pub fn is_inside_line(&self) -> bool {
+        self.last != Last::LineEnd
+    }
+}
+
 /// Writes mail data: stuffs the dots and makes the end.
 #[derive(Debug)]
 pub struct DataWriter {
@@ -268,6 +319,27 @@ mod tests {
         for ending in ["\r\n.\r\n", "\n.\r\n", "\r.\r", "\r.\n"] {
             let (_, bare, rest) = read(LineEnd::Typed, &format!("Hi{ending}x\n"));
             assert!(bare && rest.is_none(), "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_line_end_is_noticed_without_dots_too() {
+        for (message, is_bare, is_inside_line) in [
+            ("", false, false),
+            ("a\r\nb\r\n", false, false),
+            ("a\r\nb", false, true),
+            ("a\nb\r\n", true, false),
+            ("\n", true, false),
+            ("a\rb\r\n", true, false),
+            ("a\r\r\n", true, false),
+            ("a\r", true, true),
+            (".\r\n.\r\n", false, false),
+        ] {
+            for step in 1..=message.len().max(1) {
+                let mut lines = LineCheck::default();
+                message.as_bytes().chunks(step).for_each(|octets| lines.read(octets));
+                assert_eq!((lines.found_bare_line_end(true), lines.is_inside_line()), (is_bare, is_inside_line), "{message:?}");
+            }
         }
     }
 

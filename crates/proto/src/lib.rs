@@ -4,6 +4,7 @@
 //! asked of whoever drives the machine. That makes every dialogue testable as text, and every transport possible.
 
 pub mod address;
+pub mod carriable;
 pub mod client;
 pub mod data;
 mod flow;
@@ -12,6 +13,7 @@ pub mod header;
 mod line;
 pub mod path;
 pub mod pop3;
+pub mod report;
 pub mod sasl;
 pub mod smtp;
 

@@ -2,6 +2,7 @@
 //! well-formed line.
 
 use proptest::prelude::*;
+use proto::smtp::server::Role;
 use testkit::{Dialogue, Wire, World};
 
 /// Pieces of dialogues, good and bad.
@@ -16,7 +17,15 @@ const PIECES: &[&str] = &[
     "MAIL FROM: 9@mymailserver\r\n",
     "RCPT TO:<9@mymailserver>\r\n",
     "RCPT TO:<Postmaster>\r\n",
+    "RCPT TO:<9@mymailserver> NOTIFY=SUCCESS ORCPT=rfc822;a+2Bb@example.org\r\n",
+    "MAIL FROM:<9@mymailserver> BODY=BINARYMIME RET=HDRS ENVID=x\r\n",
     "DATA\r\n",
+    "BDAT 7\r\n",
+    "BDAT 7 LAST\r\n",
+    "BDAT 0 LAST\r\n",
+    "BDAT 70 LAST\r\n",
+    "BDAT 99999999999999999999\r\n",
+    "VRFY alice\r\n",
     "Hello\r\n",
     "..\r\n",
     ".\r\n",
@@ -45,9 +54,9 @@ const PIECES: &[&str] = &[
     "a line that is longer than this session's limit for lines: a line that is longer than this session's limit for lines",
 ];
 
-fn answers(input: &str, from_outside: bool, chunk_octets: usize) -> String {
+fn answers(input: &str, role: Role, chunk_octets: usize) -> String {
     let limits = [("command_octets".to_owned(), 100), ("errors_per_session".to_owned(), 9)].into();
-    let mut world = World::new(&Dialogue { from_outside, limits, ..Dialogue::default() }, chunk_octets);
+    let mut world = World::new(&Dialogue { role, limits, ..Dialogue::default() }, chunk_octets);
     let greeting = world.receive("client");
     assert_eq!(greeting.as_deref(), Some("220 mymailserver ESMTP Service Ready"));
     world.send("client", input.as_bytes());
@@ -62,8 +71,8 @@ proptest! {
         chunk_octets in 1..50usize,
     ) {
         let input = pieces.concat();
-        let whole = answers(&input, false, usize::MAX);
-        prop_assert_eq!(&answers(&input, false, chunk_octets), &whole);
+        let whole = answers(&input, Role::Clients, usize::MAX);
+        prop_assert_eq!(&answers(&input, Role::Clients, chunk_octets), &whole);
         prop_assert!(whole.is_empty() || whole.ends_with("\r\n"), "{:?}", whole);
         prop_assert!(!whole.replace("\r\n", "").contains(['\r', '\n', '\0']), "{:?}", whole);
     }
@@ -71,7 +80,7 @@ proptest! {
     #[test]
     fn a_session_from_outside_survives_everything(octets in proptest::collection::vec(any::<char>(), 0..300), chunk_octets in 1..50usize) {
         let input: String = octets.into_iter().collect();
-        let answers = answers(&input, true, chunk_octets);
+        let answers = answers(&input, Role::Exchanger, chunk_octets);
         prop_assert!(answers.is_empty() || answers.ends_with("\r\n"), "{:?}", answers);
     }
 }

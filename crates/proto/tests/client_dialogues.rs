@@ -10,7 +10,7 @@ use proto::sasl::plain::Credentials;
 use proto::sasl::{self, Bindings, Channel, Mechanism};
 use proto::smtp::Reply;
 use proto::smtp::client::{
-    Ask, Begun, Content, Envelope, Event, Failure, Message, Opening, Outcome, Retrieval, Session,
+    Ask, Begun, Content, Envelope, Event, Failure, Message, Opening, Outcome, Reports, Retrieval, Session,
 };
 use testkit::Script;
 
@@ -49,8 +49,8 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
             ["login", user, password, "over", "tls"] => log_in(script, session, &encrypted(), user, password)?,
             ["noop"] => ask(script, session.noop(), |()| "done".into())?,
             ["quit"] => ask(script, session.quit(), |()| "done".into())?,
-            ["send", from, "to"] => send(script, session, from, "")?,
-            ["send", from, "to", recipients] => send(script, session, from, recipients)?,
+            ["send", from, "to"] => send(script, session, from, "", &[])?,
+            ["send", from, "to", recipients, ref wishes @ ..] => send(script, session, from, recipients, wishes)?,
             ["retrieve"] => retrieve(script, session, None)?,
             ["retrieve", wait] => retrieve(script, session, Some(Duration::from_secs(wait.parse().unwrap())))?,
             _ => panic!("{}: unknown action", script.place()),
@@ -101,11 +101,29 @@ fn encrypted() -> Channel {
     Channel::Tls(Arc::new(Bindings { exporter: Some([1; 32]), server_end_point: Some(vec![2; 32]) }))
 }
 
-fn send(script: &mut Script, session: Session, from: &str, recipients: &str) -> Result<Session, Failure> {
+fn send(
+    script: &mut Script,
+    session: Session,
+    from: &str,
+    recipients: &str,
+    wishes: &[&str],
+) -> Result<Session, Failure> {
     let body = script.message();
     let recipients = recipients.split(',').filter(|text| !text.is_empty()).map(|text| text.parse().unwrap()).collect();
-    let envelope = Envelope { reverse_path: from.parse().unwrap(), recipients };
-    let message = Message { octets: body.len() as u64, eight_bit: !body.is_ascii() };
+    let reverse_path = from.parse().unwrap();
+    let mut envelope = Envelope { reverse_path, recipients, reports: Reports::default() };
+    let mut message = Message { octets: body.len() as u64, eight_bit: !body.is_ascii(), utf8: false };
+    for wish in wishes {
+        match wish.split_once('=') {
+            Some(("notify", notify)) => envelope.reports.notify = Some(notify.parse().unwrap()),
+            Some(("ret", ret)) => envelope.reports.ret = Some(ret.parse().unwrap()),
+            Some(("envid", id)) => envelope.reports.envelope_id = Some(id.parse().unwrap()),
+            // A message that is not as long as is said.
+            Some(("octets", octets)) => message.octets = octets.parse().unwrap(),
+            None if *wish == "utf8" => message.utf8 = true,
+            _ => panic!("{}: unknown wish {wish}", script.place()),
+        }
+    }
     let ending = match script.run(session.transaction(envelope, message))? {
         Begun::Ending(ending) => ending,
         Begun::Content(mut content) => {

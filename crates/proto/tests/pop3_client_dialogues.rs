@@ -239,6 +239,7 @@ fn shown(talk: impl FnOnce(Dialogue)) -> Vec<String> {
             .send(match line {
                 Line::Sent(text) => format!("C: {text}"),
                 Line::Received(text) => format!("S: {text}"),
+                Line::Note(text) => format!("* {text}"),
             })
             .unwrap();
     })));

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use store::Timestamp;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 /// Now.
 pub(crate) fn now() -> Timestamp {
@@ -29,6 +29,13 @@ pub(crate) fn date_time(time: Timestamp) -> String {
     date_time.format(&Rfc2822).unwrap_or_default()
 }
 
+/// A date-time as RFC 3339 has it, in UTC: `1997-11-21T15:55:06Z`.
+pub(crate) fn timestamp(time: Timestamp) -> String {
+    let date_time = OffsetDateTime::from_unix_timestamp(time.0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // Only years before 0 can't be said in this format.
+    date_time.format(&Rfc3339).unwrap_or_default()
+}
+
 fn seconds(span: Duration) -> i64 {
     i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
@@ -38,8 +45,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_time_is_that_of_rfc_5322() {
+    fn date_times_are_those_of_rfc_5322_and_rfc_3339() {
         assert_eq!(date_time(Timestamp(880_127_706)), "Fri, 21 Nov 1997 15:55:06 +0000");
+        assert_eq!(timestamp(Timestamp(880_127_706)), "1997-11-21T15:55:06Z");
     }
 
     #[test]

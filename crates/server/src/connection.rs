@@ -5,27 +5,86 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::{pop3, smtp};
+use bytes::BytesMut;
+use proto::pop3::responses;
+use proto::smtp::replies;
+use proto::{Domain, pop3, smtp};
 use store::Store;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tracing::{Instrument, Span};
 
 use crate::config::{Config, Listen, Protocol, Tls};
-use crate::driver::{self, Surroundings, Transport};
-use crate::peers::Admission;
+use crate::driver::{self, Surroundings, Transport, stops};
+use crate::peers::{Admission, Peer, PeerAddress};
 use crate::policy::Client;
+use crate::proxied::{self, Told};
 use crate::shared::Shared;
 
 /// How long the end of a connection may take to be said: TLS has words for it, and a peer that reads none of them.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 
+/// The span of a connection.
+pub(crate) fn span(peer: PeerAddress, listen: &Listen) -> Span {
+    tracing::info_span!("connection", %peer, protocol = %listen.protocol)
+}
+
+/// Serves the client of a proxy, once that has told whose the connection is. The admission is in nobody's name yet.
+pub(crate) async fn serve_proxied<S: Store>(
+    shared: Arc<Shared<S>>,
+    listen: Listen,
+    mut transport: Transport,
+    proxy: SocketAddr,
+    admission: Admission,
+) {
+    let mut stopping = shared.stopping.subscribe();
+    let told = tokio::select! {
+        told = proxied::read(&mut transport) => told,
+        () = stops(&mut stopping) => return,
+    };
+    let peer = match told {
+        Ok(Told::Proxys) => PeerAddress::Ip(proxy),
+        Ok(Told::Unknown) => PeerAddress::Told(proxy),
+        Ok(Told::From(address)) => PeerAddress::Told(address),
+        Err(error) => {
+            return span(PeerAddress::Ip(proxy), &listen).in_scope(|| match error.is_silence() {
+                true => tracing::debug!(%error, "closed"),
+                false => tracing::warn!(%error, "closed"),
+            });
+        }
+    };
+    let settings = shared.settings();
+    let config = &settings.config;
+    let span = span(peer, &listen);
+    let Some(admission) = admission.name(Peer::from(peer), config.limits.connections_per_peer) else {
+        return span.in_scope(|| refuse(&transport, &listen, &config.hostname));
+    };
+    serve(shared, listen, transport, peer, admission).instrument(span).await;
+}
+
+/// Says that there are too many connections, if that costs no waiting.
+pub(crate) fn refuse(transport: &Transport, listen: &Listen, hostname: &Domain) {
+    tracing::info!("refused: too many connections");
+    let mut line = BytesMut::new();
+    match (listen.tls, listen.protocol) {
+        // It awaits no words before it has said hello, and a handshake is work.
+        (Tls::Implicit, _) => return,
+        (_, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) => {
+            replies::TOO_MANY_CONNECTIONS.of_host(hostname).write(false, &mut line);
+        }
+        (_, Protocol::Pop3) => responses::TOO_MANY_CONNECTIONS.write(&mut line),
+    }
+    if let Err(error) = transport.try_write(&line) {
+        tracing::debug!(%error, "cannot say why");
+    }
+}
+
 /// Serves one peer. The admission counts as long as this runs.
 pub(crate) async fn serve<S: Store>(
     shared: Arc<Shared<S>>,
     listen: Listen,
-    stream: TcpStream,
-    peer: SocketAddr,
+    transport: Transport,
+    peer: PeerAddress,
     admission: Admission,
 ) {
     tracing::debug!("connected");
@@ -36,7 +95,7 @@ pub(crate) async fn serve<S: Store>(
         acceptor: settings.acceptor.clone(),
     };
     let mut client = Client::new(shared, settings.clone(), listen.clone(), peer);
-    let result = converse(&mut client, &settings.config, &listen, stream, around).await;
+    let result = converse(&mut client, &settings.config, &listen, transport, around).await;
     // Before the peer sees the end: by then its account's fate is settled, and it may come again.
     client.leave().await;
     drop(admission);
@@ -58,15 +117,15 @@ async fn converse<S: Store>(
     client: &mut Client<S>,
     config: &Config,
     listen: &Listen,
-    stream: TcpStream,
+    transport: Transport,
     mut around: Surroundings,
 ) -> io::Result<Transport> {
     let (transport, channel) = match listen.tls {
-        Tls::Implicit => around.encrypt(Transport::Clear(stream)).await?,
-        Tls::Off | Tls::Starttls => (Transport::Clear(stream), client.clear_channel()),
+        Tls::Implicit => around.encrypt(transport).await?,
+        Tls::Off | Tls::Starttls => (transport, client.clear_channel()),
     };
     match listen.protocol {
-        Protocol::Smtp => {
+        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
             let config = Arc::new(config.session(listen));
             let session = smtp::server::Session::new(config, channel, Instant::now());
             driver::smtp::run(session, client, transport, around).await

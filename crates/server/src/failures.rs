@@ -6,11 +6,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::peers::Peer;
+use crate::peers::{Peer, PeerAddress};
 
 /// How long failures are remembered.
 const PERIOD: Duration = Duration::from_secs(15 * 60);
@@ -33,18 +32,17 @@ pub(crate) struct Failures {
 
 impl Failures {
     /// Whether this peer, or the account, has had its share.
-    pub(crate) fn are_too_many(&self, address: IpAddr, account: &str) -> bool {
+    pub(crate) fn are_too_many(&self, address: PeerAddress, account: &str) -> bool {
         let (peer, now) = (Peer::from(address), Instant::now());
         self.of_pairs.count_of(&(peer, account.to_owned()), now) >= OF_PAIR_MAX
-            || self.of_peers.count_of(&peer, now) >= OF_PEER_MAX
+            || (!address.is_local() && self.of_peers.count_of(&peer, now) >= OF_PEER_MAX)
             || self.of_accounts.count_of(account, now) >= OF_ACCOUNT_MAX
     }
 
     /// Counts a failure. `false`: it was one too many, as may happen when many logins are tried at once.
-    pub(crate) fn count(&self, address: IpAddr, account: String) -> bool {
+    pub(crate) fn count(&self, address: PeerAddress, account: String) -> bool {
         let (peer, now) = (Peer::from(address), Instant::now());
-        let is_local = address.to_canonical().is_loopback();
-        let of_peer = if is_local { 0 } else { self.of_peers.add(peer, now) };
+        let of_peer = if address.is_local() { 0 } else { self.of_peers.add(peer, now) };
         let of_account = self.of_accounts.add(account.clone(), now);
         let of_pair = self.of_pairs.add((peer, account), now);
         of_pair <= OF_PAIR_MAX && of_peer <= OF_PEER_MAX && of_account <= OF_ACCOUNT_MAX
@@ -120,12 +118,12 @@ impl<K: Eq + Hash> Tally<K> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use std::net::SocketAddr;
 
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> PeerAddress {
+        PeerAddress::Ip(SocketAddr::new(text.parse().unwrap(), 25))
     }
 
     #[test]

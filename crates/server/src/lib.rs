@@ -4,6 +4,7 @@
 //! [`Server::bind`] takes a [`Config`] and an open [`store::Store`]; [`Server::run`] serves until it is told to stop. What is
 //! parsed and said on the wire is `proto`'s; what is kept, `store`'s.
 
+pub mod admin;
 mod clock;
 pub mod config;
 mod connection;
@@ -16,11 +17,13 @@ mod listener;
 mod peers;
 mod policy;
 mod presence;
+mod proxied;
 mod server;
 mod shared;
 mod tls;
+mod unix_socket;
 
 pub use config::{Config, ConfigError};
 pub use descriptors::raise_descriptor_limit;
-pub use server::{BindError, Handle, PartDied, Server};
+pub use server::{BindError, Handle, PartDied, ReloadError, Server};
 pub use tls::TlsError;

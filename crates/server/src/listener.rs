@@ -1,35 +1,69 @@
 //! One listener: accepts connections and looks after their tasks.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use proto::Domain;
-use proto::pop3::responses;
-use proto::smtp::replies;
 use store::Store;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::Instrument;
 
-use crate::config::{Listen, Protocol, Tls};
+use crate::config::{Endpoint, Listen};
 use crate::connection;
-use crate::driver::stops;
-use crate::peers::Peer;
+use crate::driver::{Transport, stops};
+use crate::peers::{Peer, PeerAddress};
 use crate::shared::Shared;
+use crate::unix_socket::UnixSocket;
 
 /// How long accepting pauses when the process is out of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that may wait to be accepted; the system may allow fewer. With the usual 128 a thousand clients that come at once
 /// would wait in vain: the system forgets those that it has no room for, and an SMTP client waits for the server to speak.
-const BACKLOG: u32 = 4096;
+pub(crate) const BACKLOG: u32 = 4096;
 
-/// Listens.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+/// A socket that listens.
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixSocket),
+}
+
+impl Listener {
+    /// Listens.
+    pub(crate) async fn bind(address: &Endpoint) -> io::Result<Self> {
+        match address {
+            Endpoint::Tcp(address) => bind(*address).map(Self::Tcp),
+            Endpoint::Unix(path) => UnixSocket::bind(path).await.map(Self::Unix),
+        }
+    }
+
+    /// The address really bound.
+    pub(crate) fn address(&self) -> io::Result<Endpoint> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(Endpoint::Tcp),
+            Self::Unix(socket) => Ok(Endpoint::Unix(socket.path().to_owned())),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Transport, PeerAddress)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                // Replies are small and each is waited for.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "cannot turn Nagle's algorithm off");
+                }
+                Ok((Transport::Clear(stream), PeerAddress::Ip(peer)))
+            }
+            Self::Unix(socket) => Ok((Transport::Unix(socket.accept().await?), PeerAddress::Unix)),
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A server that starts anew need not wait for the old one's connections to be forgotten.
     socket.set_reuseaddr(true)?;
@@ -38,14 +72,14 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts until the server stops, then gives the sessions until `timeouts.shutdown` to finish.
-pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listener: TcpListener) {
+pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listener: Listener) {
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
     loop {
         tokio::select! {
             () = stops(&mut stopping) => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => welcome(&shared, &listen, stream, peer, &mut connections),
+                Ok((transport, peer)) => welcome(&shared, &listen, transport, peer, &mut connections),
                 Err(error) if concerns_one_peer(&error) => tracing::debug!(%error, "a peer left before it was accepted"),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections for a moment");
@@ -71,39 +105,31 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listen
 fn welcome<S: Store>(
     shared: &Arc<Shared<S>>,
     listen: &Listen,
-    stream: TcpStream,
-    peer: SocketAddr,
+    transport: Transport,
+    peer: PeerAddress,
     connections: &mut JoinSet<()>,
 ) {
     let settings = shared.settings();
     let limits = &settings.config.limits;
-    let span = tracing::info_span!("connection", %peer, protocol = %listen.protocol);
-    let admission = shared.connections.admit(Peer::from(peer.ip()), limits.connections, limits.connections_per_peer);
-    let Some(admission) = admission else {
-        span.in_scope(|| tracing::info!("refused: too many connections"));
-        return refuse(&stream, listen, &settings.config.hostname);
+    let span = connection::span(peer, listen);
+    let proxy = match peer {
+        PeerAddress::Ip(address) if listen.is_proxied_by(address.ip()) => Some(address),
+        _ => None,
     };
-    // Replies are small and each is waited for.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot turn Nagle's algorithm off");
-    }
-    connections.spawn(connection::serve(shared.clone(), listen.clone(), stream, peer, admission).instrument(span));
-}
-
-/// Says why, if that costs no waiting.
-fn refuse(stream: &TcpStream, listen: &Listen, hostname: &Domain) {
-    let mut line = BytesMut::new();
-    match (listen.tls, listen.protocol) {
-        // It awaits no words before it has said hello, and a handshake is work.
-        (Tls::Implicit, _) => return,
-        (_, Protocol::Smtp) => replies::TOO_MANY_CONNECTIONS.of_host(hostname).write(false, &mut line),
-        (_, Protocol::Pop3) => responses::TOO_MANY_CONNECTIONS.write(&mut line),
-    }
-    if let Err(error) = stream.try_write(&line) {
-        tracing::debug!(%error, "cannot say why");
-    }
+    let admission = match proxy {
+        Some(_) => shared.connections.admit_unnamed(limits.connections),
+        None => shared.connections.admit(Peer::from(peer), limits.connections, limits.connections_per_peer),
+    };
+    let Some(admission) = admission else {
+        return span.in_scope(|| connection::refuse(&transport, listen, &settings.config.hostname));
+    };
+    let (shared, listen) = (shared.clone(), listen.clone());
+    match proxy {
+        Some(proxy) => connections.spawn(connection::serve_proxied(shared, listen, transport, proxy, admission)),
+        None => connections.spawn(connection::serve(shared, listen, transport, peer, admission).instrument(span)),
+    };
 }
 
 fn concerns_one_peer(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
 }

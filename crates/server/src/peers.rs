@@ -1,13 +1,55 @@
-//! What is counted for each peer: its connections, and how often it registers.
+//! Who is at the other end, and what is counted for each peer: its connections, and how often it registers.
 //!
-//! A peer is an IPv4 address or an IPv6 /64, the smallest network that one customer has.
+//! A peer, as limits see it, is an IPv4 address or an IPv6 /64, the smallest network that one customer has. All of this machine are
+//! one.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+/// Where a connection comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerAddress {
+    /// There, as the system says.
+    Ip(SocketAddr),
+    /// There, as a proxy says.
+    Told(SocketAddr),
+    /// From a process on this machine, over a Unix domain socket.
+    Unix,
+}
+
+impl PeerAddress {
+    /// Whether nobody overhears what stays between the peer and us: it is on this machine. What a proxy says never shows that: its
+    /// loopback address may be another machine's, and so may the client that it does not know.
+    pub(crate) fn is_local(self) -> bool {
+        match self {
+            Self::Ip(address) => address.ip().to_canonical().is_loopback(),
+            Self::Told(_) => false,
+            Self::Unix => true,
+        }
+    }
+
+    /// The IP address, if it has one.
+    pub(crate) fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) | Self::Told(address) => Some(address.ip()),
+            Self::Unix => None,
+        }
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) | Self::Told(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
 
 /// A peer, as limits see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,6 +64,12 @@ impl From<IpAddr> for Peer {
                 Self(if address.is_loopback() { address.into() } else { Ipv6Addr::from(network).into() })
             }
         }
+    }
+}
+
+impl From<PeerAddress> for Peer {
+    fn from(address: PeerAddress) -> Self {
+        address.ip().unwrap_or(Ipv4Addr::LOCALHOST.into()).into()
     }
 }
 
@@ -41,20 +89,24 @@ struct Counts {
 #[derive(Debug)]
 pub(crate) struct Admission {
     connections: Arc<Connections>,
-    peer: Peer,
+    /// `None`: whose it is has not been told yet.
+    peer: Option<Peer>,
 }
 
 impl Connections {
     /// Counts one more connection, unless there are too many.
     pub(crate) fn admit(self: &Arc<Self>, peer: Peer, total_max: usize, per_peer_max: usize) -> Option<Admission> {
+        self.admit_unnamed(total_max)?.name(peer, per_peer_max)
+    }
+
+    /// Counts one more connection, unless there are too many in all; whose it is turns out later.
+    pub(crate) fn admit_unnamed(self: &Arc<Self>, total_max: usize) -> Option<Admission> {
         let mut counts = self.counts();
-        let of_peer = counts.of_peer.get(&peer).copied().unwrap_or(0);
-        if counts.total >= total_max || of_peer >= per_peer_max {
+        if counts.total >= total_max {
             return None;
         }
         counts.total += 1;
-        counts.of_peer.insert(peer, of_peer + 1);
-        Some(Admission { connections: self.clone(), peer })
+        Some(Admission { connections: self.clone(), peer: None })
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -62,14 +114,30 @@ impl Connections {
     }
 }
 
+impl Admission {
+    /// Counts it as this peer's, unless that has too many.
+    pub(crate) fn name(mut self, peer: Peer, per_peer_max: usize) -> Option<Self> {
+        let mut counts = self.connections.counts();
+        let of_peer = counts.of_peer.get(&peer).copied().unwrap_or(0);
+        if of_peer >= per_peer_max {
+            return None;
+        }
+        counts.of_peer.insert(peer, of_peer + 1);
+        drop(counts);
+        self.peer = Some(peer);
+        Some(self)
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
         let mut counts = self.connections.counts();
         counts.total -= 1;
-        if let Some(of_peer) = counts.of_peer.get_mut(&self.peer) {
+        let Some(peer) = self.peer else { return };
+        if let Some(of_peer) = counts.of_peer.get_mut(&peer) {
             *of_peer -= 1;
             if *of_peer == 0 {
-                counts.of_peer.remove(&self.peer);
+                counts.of_peer.remove(&peer);
             }
         }
     }
@@ -125,6 +193,34 @@ mod tests {
         drop((first, second));
         assert!(connections.counts().of_peer.is_empty(), "nobody is remembered");
         assert!(connections.admit(a, 2, 1).is_some());
+    }
+
+    #[test]
+    fn a_connection_counts_before_its_peer_is_known() {
+        let connections = Arc::new(Connections::default());
+        let (first, second) = (connections.admit_unnamed(2).unwrap(), connections.admit_unnamed(2).unwrap());
+        assert!(connections.admit_unnamed(2).is_none() && connections.admit(peer("192.0.2.1"), 2, 1).is_none());
+        let first = first.name(peer("192.0.2.1"), 1);
+        assert!(first.is_some());
+        assert!(second.name(peer("192.0.2.1"), 1).is_none(), "one a peer");
+        let other = connections.admit(peer("192.0.2.2"), 2, 1);
+        assert!(other.is_some(), "what was refused counts no more");
+        drop((first, other));
+        let counts = connections.counts();
+        assert!(counts.total == 0 && counts.of_peer.is_empty());
+    }
+
+    #[test]
+    fn what_a_proxy_says_makes_nobody_local() {
+        let address = |text: &str| SocketAddr::new(text.parse().unwrap(), 1);
+        for loopback in ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"] {
+            assert!(PeerAddress::Ip(address(loopback)).is_local(), "{loopback}");
+            assert!(!PeerAddress::Told(address(loopback)).is_local(), "{loopback}");
+        }
+        assert!(!PeerAddress::Ip(address("192.0.2.1")).is_local());
+        assert!(PeerAddress::Unix.is_local());
+        assert_eq!(Peer::from(PeerAddress::Unix), peer("127.0.0.1"));
+        assert_eq!(Peer::from(PeerAddress::Told(address("192.0.2.1"))), peer("192.0.2.1"));
     }
 
     #[test]

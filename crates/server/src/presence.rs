@@ -1,6 +1,7 @@
 //! Who is here: the accounts that sessions speak for right now.
 //!
-//! An account that is in use keeps its lease; one that is unregistered is gone for all its sessions at once.
+//! An account that is in use keeps its lease; one that is unregistered, or removed by the operator, is gone for
+//! all its sessions at once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,13 @@ impl Presence {
     /// The accounts in use.
     pub(crate) fn in_use(&self) -> Vec<AccountId> {
         self.accounts().keys().copied().collect()
+    }
+
+    /// An account is gone, for all its sessions.
+    pub(crate) fn end(&self, account: AccountId) {
+        if let Some(in_use) = self.accounts().get(&account) {
+            in_use.ended.store(true, Ordering::Release);
+        }
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<AccountId, InUse>> {
@@ -92,5 +100,16 @@ mod tests {
         first.end();
         assert!(second.has_ended());
         assert!(!presence.bind(AccountId(2)).has_ended());
+    }
+
+    #[test]
+    fn an_account_is_ended_by_one_who_has_no_session() {
+        let presence = Arc::new(Presence::default());
+        let (first, second) = (presence.bind(AccountId(1)), presence.bind(AccountId(1)));
+        let other = presence.bind(AccountId(2));
+        presence.end(AccountId(1));
+        presence.end(AccountId(3));
+        assert!(first.has_ended() && second.has_ended() && !other.has_ended());
+        assert!(presence.bind(AccountId(1)).has_ended(), "one that comes late has no account either");
     }
 }

@@ -2,20 +2,19 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use store::{Store, StoreError};
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::config::{Config, Listen, Tls};
+use crate::config::{AliasError, Config, Endpoint, Listen, Tls};
+use crate::listener::Listener;
 use crate::policy::keep_postmaster;
 use crate::shared::{Settings, Shared};
 use crate::tls::{Acceptor, TlsError};
-use crate::{clock, housekeeping, listener};
+use crate::{admin, clock, housekeeping, listener};
 
 /// Why the server can't start.
 #[derive(Debug, Error)]
@@ -28,12 +27,34 @@ pub enum BindError {
         /// Why not.
         source: io::Error,
     },
+    /// The operator's socket can't be had.
+    #[error("cannot listen on the admin socket in {}: {source}", folder.display())]
+    Admin {
+        /// The data folder.
+        folder: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Certificate or key can't be had.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// An alias leads nowhere.
+    #[error(transparent)]
+    Aliases(#[from] AliasError),
     /// The store does not work.
     #[error("cannot prepare the store: {0}")]
     Store(#[from] StoreError),
+}
+
+/// Why a configuration can't take the place of another.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// Certificate or key can't be had.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An alias leads nowhere.
+    #[error(transparent)]
+    Aliases(#[from] AliasError),
 }
 
 /// A listener or the housekeeping ended by a fault of the program.
@@ -43,9 +64,11 @@ pub struct PartDied(#[source] JoinError);
 
 /// A server whose listeners are bound.
 pub struct Server<S> {
+    // First, because it has to go before the store's lock does.
+    admin: admin::Socket,
     shared: Arc<Shared<S>>,
     data: PathBuf,
-    listeners: Vec<(Listen, TcpListener)>,
+    listeners: Vec<(Listen, Listener)>,
 }
 
 /// What can be told to a running server.
@@ -58,24 +81,28 @@ impl<S: Store> Server<S> {
     /// Binds all listeners, and ends the accounts that a server before this one left without a way to log in.
     pub async fn bind(config: Config, data: &Path, store: S) -> Result<Self, BindError> {
         let acceptor = acceptor(&config, data)?;
+        let settings = Settings::new(config, acceptor)?;
+        let config = &settings.config;
         let mut listeners = Vec::new();
         for listen in &config.listen {
-            let listener = listener::bind(listen.address)
+            let listener = Listener::bind(&listen.address)
+                .await
                 .map_err(|source| BindError::Listen { listen: listen.clone(), source })?;
             listeners.push((listen.clone(), listener));
         }
+        let admin = admin::Socket::bind(data).map_err(|source| BindError::Admin { folder: data.to_owned(), source })?;
         let ended = store.end_unclaimed(clock::after(clock::now(), config.registration.lease)).await?;
         if ended > 0 {
             tracing::info!(accounts = ended, "ended: their connections are gone and they have no password");
         }
         let decoy_secret = keep_postmaster(&store, &config.hostname).await?;
-        let shared = Shared::new(Settings::new(config, acceptor), store, decoy_secret);
-        Ok(Self { shared: Arc::new(shared), data: data.to_owned(), listeners })
+        let shared = Shared::new(settings.clone(), store, decoy_secret);
+        Ok(Self { admin, shared: Arc::new(shared), data: data.to_owned(), listeners })
     }
 
     /// The listeners in the order of the configuration, with the addresses really bound.
-    pub fn addresses(&self) -> io::Result<Vec<(&Listen, SocketAddr)>> {
-        self.listeners.iter().map(|(listen, listener)| Ok((listen, listener.local_addr()?))).collect()
+    pub fn addresses(&self) -> io::Result<Vec<(&Listen, Endpoint)>> {
+        self.listeners.iter().map(|(listen, listener)| Ok((listen, listener.address()?))).collect()
     }
 
     /// For telling it things while it runs.
@@ -90,6 +117,7 @@ impl<S: Store> Server<S> {
         for (listen, listener) in self.listeners {
             tasks.spawn(listener::run(self.shared.clone(), listen, listener));
         }
+        tasks.spawn(admin::run(self.shared.clone(), self.admin));
         tasks.spawn(housekeeping::run(self.shared.clone()));
         let mut outcome = tokio::select! {
             () = shutdown => Ok(()),
@@ -108,13 +136,13 @@ impl<S: Store> Server<S> {
 impl<S: Store> Handle<S> {
     /// New connections find this configuration, with certificate and key as they are now. Hostname, data folder and listeners stay
     /// as they are: `false` if the new ones differ, so that only a new start makes all of it true. After an error all is as it was.
-    pub fn reload(&self, config: Config) -> Result<bool, TlsError> {
+    pub fn reload(&self, config: Config) -> Result<bool, ReloadError> {
         let settings = self.shared.settings();
         let Config { hostname, data, listen, .. } = settings.config.clone();
         let same = hostname == config.hostname && data == config.data && listen == config.listen;
         let config = Config { hostname, data, listen, ..config };
         let acceptor = acceptor(&config, &self.data)?;
-        self.shared.reload(Settings::new(config, acceptor));
+        self.shared.reload(Settings::new(config, acceptor)?);
         Ok(same)
     }
 }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proto::sasl::scram::Verifier;
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{AliasError, AliasTable, Config};
 use crate::derivations::Derivations;
 use crate::failures::Failures;
 use crate::peers::{Connections, RegistrationRate};
@@ -31,15 +31,18 @@ pub(crate) struct Shared<S> {
 /// What a new connection finds configured; a running one keeps what it found.
 pub(crate) struct Settings {
     pub(crate) config: Config,
+    pub(crate) aliases: AliasTable,
     pub(crate) registration_rate: RegistrationRate,
     /// What encrypts connections; `None` if no listener wants it.
     pub(crate) acceptor: Option<Acceptor>,
 }
 
 impl Settings {
-    pub(crate) fn new(config: Config, acceptor: Option<Acceptor>) -> Arc<Self> {
+    /// Fails if an alias does not lead to accounts.
+    pub(crate) fn new(config: Config, acceptor: Option<Acceptor>) -> Result<Arc<Self>, AliasError> {
+        let aliases = config.aliases.resolve(&config.hostname)?;
         let registration_rate = RegistrationRate::per_hour(config.registration.per_peer_per_hour);
-        Arc::new(Self { config, registration_rate, acceptor })
+        Ok(Arc::new(Self { config, aliases, registration_rate, acceptor }))
     }
 }
 

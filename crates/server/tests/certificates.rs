@@ -65,7 +65,7 @@ async fn a_new_certificate_is_for_new_connections() {
         Config { listen: vec![listen(Listen::smtp, Tls::Implicit)], tls: Some(files.clone()), ..Config::default() };
     let store = Embedded::open(&path("store")).unwrap();
     let server = Server::bind(config.clone(), data.path(), store).await.unwrap();
-    let address = server.addresses().unwrap()[0].1;
+    let address = server.addresses().unwrap()[0].1.tcp().unwrap();
     let handle = server.handle();
     tokio::spawn(server.run(std::future::pending()));
 

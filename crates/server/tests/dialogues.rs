@@ -1,5 +1,5 @@
 //! The dialogues of `crates/proto/tests/dialogues/` and `pop3_dialogues/`, spoken to a real server with a real store: over TCP, and
-//! over TLS.
+//! over TLS. Those of `dialogues/` here are about what is decided beyond the protocol.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
 mod common;
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use proto::sasl::scram::{ITERATIONS, SALT_OCTETS, Verifier};
 use server::Config;
-use server::config::{Listen, Tls};
+use proto::smtp::server::Role;
+use server::config::{Listen, Protocol, Tls};
 use testkit::{Dialogue, Over, Wire};
 
 use common::{Connection, Running, listen};
@@ -19,6 +20,8 @@ use common::{Connection, Running, listen};
 /// Where the listeners stand in the configuration.
 const SMTP: usize = 0;
 const POP3: usize = 1;
+/// Where clients register, whatever the dialogue is about.
+const CLIENTS: usize = 2;
 
 /// The connections of one dialogue.
 struct Tcp {
@@ -94,7 +97,7 @@ impl Wire for Tcp {
 impl Tcp {
     /// A session of SMTP in which nothing is refused; `{}` stands for the address that it has got.
     fn converse(&self, commands: &[&str]) {
-        let mut connection = BufReader::new(self.server.connect(SMTP));
+        let mut connection = BufReader::new(self.server.connect(CLIENTS));
         if self.over == Over::Tls {
             connection = BufReader::new(self.server.encrypt(connection.into_inner()));
         }
@@ -114,12 +117,24 @@ impl Tcp {
 }
 
 fn config(dialogue: &Dialogue, tls: Tls) -> Config {
-    let smtp = Listen { from_outside: dialogue.from_outside, ..listen(Listen::smtp, tls) };
-    let mut config = Config { listen: vec![smtp, listen(Listen::pop3, tls)], ..Config::default() };
+    let protocol = match dialogue.role {
+        Role::Clients | Role::Exchanger => Protocol::Smtp,
+        Role::Submission => Protocol::Submission,
+        Role::Lmtp => Protocol::Lmtp,
+    };
+    let from_outside = dialogue.role == Role::Exchanger;
+    let clients = listen(Listen::smtp, tls);
+    let smtp = Listen { protocol, from_outside, ..clients.clone() };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &dialogue.config).unwrap();
+    let configured = Config::read(file.path()).unwrap();
+    let mut config = Config { listen: vec![smtp, listen(Listen::pop3, tls), clients], ..configured };
     for (name, value) in &dialogue.limits {
         let limits = &mut config.limits;
         match name.as_str() {
             "recipients" => limits.recipients = usize::try_from(*value).unwrap(),
+            "recipient_domains" => limits.recipient_domains = usize::try_from(*value).unwrap(),
+            "transactions" => limits.transactions = usize::try_from(*value).unwrap(),
             "message_size" => limits.message_size = bytesize::ByteSize::b(*value),
             "errors_per_session" => limits.errors_per_session = usize::try_from(*value).unwrap(),
             "command_octets" => limits.command_octets = usize::try_from(*value).unwrap(),
@@ -130,11 +145,11 @@ fn config(dialogue: &Dialogue, tls: Tls) -> Config {
 }
 
 fn all_of(folder: &str, listener: usize, over: Over, tls: Tls) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/tests").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     // A peer on this machine can't be overheard, so `remote` ones have no place here; nor have those that reach into time.
     let here = |dialogue: &Dialogue| dialogue.runs_in_real_time() && !dialogue.remote;
     let dialogues: Vec<Dialogue> = Dialogue::all_in(&folder, over).into_iter().filter(here).collect();
-    assert!(dialogues.len() > 10, "only {} dialogues", dialogues.len());
+    assert!(dialogues.len() > 5, "only {} dialogues", dialogues.len());
     for dialogue in dialogues {
         let server = Running::start(config(&dialogue, tls));
         dialogue.run(&mut Tcp { server, listener, over, connections: HashMap::new() });
@@ -143,20 +158,30 @@ fn all_of(folder: &str, listener: usize, over: Over, tls: Tls) {
 
 #[test]
 fn smtp_over_tcp() {
-    all_of("dialogues", SMTP, Over::Clear, Tls::Starttls);
+    all_of("../proto/tests/dialogues", SMTP, Over::Clear, Tls::Starttls);
 }
 
 #[test]
 fn smtp_over_tls() {
-    all_of("dialogues", SMTP, Over::Tls, Tls::Implicit);
+    all_of("../proto/tests/dialogues", SMTP, Over::Tls, Tls::Implicit);
+}
+
+#[test]
+fn policy_over_tcp() {
+    all_of("tests/dialogues", SMTP, Over::Clear, Tls::Starttls);
+}
+
+#[test]
+fn policy_over_tls() {
+    all_of("tests/dialogues", SMTP, Over::Tls, Tls::Implicit);
 }
 
 #[test]
 fn pop3_over_tcp() {
-    all_of("pop3_dialogues", POP3, Over::Clear, Tls::Starttls);
+    all_of("../proto/tests/pop3_dialogues", POP3, Over::Clear, Tls::Starttls);
 }
 
 #[test]
 fn pop3_over_tls() {
-    all_of("pop3_dialogues", POP3, Over::Tls, Tls::Implicit);
+    all_of("../proto/tests/pop3_dialogues", POP3, Over::Tls, Tls::Implicit);
 }

@@ -27,7 +27,7 @@ async fn not_for_a_handshake_that_nobody_goes_on_with() {
         ..Config::default()
     };
     let server = Server::bind(config, data.path(), Embedded::open(data.path()).unwrap()).await.unwrap();
-    let addresses: Vec<_> = server.addresses().unwrap().into_iter().map(|(_, address)| address).collect();
+    let addresses: Vec<_> = server.addresses().unwrap().into_iter().filter_map(|(_, address)| address.tcp()).collect();
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(server.run(async { stopped.await.unwrap() }));
 

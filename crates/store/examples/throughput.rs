@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use proto::ReversePath;
 use store::embedded::Embedded;
-use store::{AccountId, Body, NewMessage, Recipient, Store, Timestamp};
+use store::{AccountId, Body, Form, NewMessage, Recipient, Store, Timestamp};
 use tokio::task::JoinSet;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -55,7 +55,7 @@ async fn deliveries(store: &Arc<Embedded>, callers: u64) -> Result<(), Failure> 
                 let account = store.mailbox(&address).await?.ok_or("no mailbox")?.account;
                 let mut body = store.body();
                 body.write(&[b'x'; OCTETS]).await?;
-                store.deliver(message(account)?, body).await?;
+                store.deliver(message(account)?, body, Vec::new()).await?;
                 taken.push(begun.elapsed());
             }
             Ok::<_, Failure>(taken)
@@ -111,7 +111,7 @@ async fn big_maildrop(store: &Arc<Embedded>) -> Result<(), Failure> {
             for _ in 0..MESSAGES / SENDERS {
                 let mut body = store.body();
                 body.write(&[b'x'; OCTETS]).await?;
-                store.deliver(message(account)?, body).await?;
+                store.deliver(message(account)?, body, Vec::new()).await?;
             }
             Ok::<_, Failure>(())
         });
@@ -134,5 +134,6 @@ fn message(account: AccountId) -> Result<NewMessage, Failure> {
         recipients: vec![Recipient { account, address: "user@example.org".parse()? }],
         trace: "Received: from example.net by example.org with ESMTP; Fri, 1 Jan 2027 00:00:00 +0000\r\n".to_owned(),
         received_at: NOW,
+        form: Form::Text,
     })
 }

@@ -36,3 +36,14 @@ pub enum RegisterError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Why a token was not added.
+#[derive(Debug, Error)]
+pub enum AddTokenError {
+    /// There are [`TOKENS_MAX`](crate::TOKENS_MAX) of them.
+    #[error("there are too many tokens")]
+    TooMany,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

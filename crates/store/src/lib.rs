@@ -17,10 +17,11 @@ mod error;
 mod model;
 
 pub use arrivals::Arrivals;
-pub use error::{RegisterError, StoreError};
+pub use error::{AddTokenError, RegisterError, StoreError};
 pub use model::{
-    Account, AccountId, EntryId, Mailbox, Maildrop, MaildropEntry, MessageId, NewMessage, Recipient, StoredMessage,
-    Swept, Timestamp,
+    Account, AccountId, AccountSummary, EntryId, Form, Mailbox, Maildrop, MaildropEntry, MessageId, NewMessage, Quota,
+    REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report, StoredMessage, Swept, TOKENS_MAX, Timestamp,
+    Token,
 };
 
 /// What keeps accounts and mail. Cheap to share: one value serves every session.
@@ -55,6 +56,20 @@ pub trait Store: Send + Sync + 'static {
     /// An account as it stands.
     fn account(&self, id: AccountId) -> impl Future<Output = Result<Option<Account>, StoreError>> + Send;
 
+    /// The living accounts in the order of their [`Address::key`], those behind `after`, at most `limit`.
+    fn accounts(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<AccountSummary>, StoreError>> + Send;
+
+    /// An account and how full its mailbox is.
+    fn summary(&self, id: AccountId) -> impl Future<Output = Result<Option<AccountSummary>, StoreError>> + Send;
+
+    /// Sets how much the account's mailbox may hold, whatever it holds now. Fails if the account has ended, or for a
+    /// number beyond 2⁶³ − 1.
+    fn set_quota(&self, id: AccountId, quota: Quota) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Sets what proves the account's password, replacing an earlier one. Fails if the account has ended.
     fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -75,12 +90,15 @@ pub trait Store: Send + Sync + 'static {
     /// Room for a message's bytes. Dropped without delivery it leaves nothing behind.
     fn body(&self) -> Self::Body;
 
-    /// Puts one message into the mailboxes of all its recipients, or of none. An account that has ended meanwhile is passed
-    /// over, as if it had ended a moment later.
+    /// Puts one message, and each of the reports about it, into the mailboxes of all their recipients, or none of them
+    /// into any. An account that has ended meanwhile is passed over, as if it had ended a moment later. A message without
+    /// recipients is not kept, its reports are. Fails for more than [`REPORTS_MAX`] reports, or for one of more than
+    /// [`REPORT_OCTETS_MAX`].
     fn deliver(
         &self,
         message: NewMessage,
         body: Self::Body,
+        reports: Vec<Report>,
     ) -> impl Future<Output = Result<MessageId, StoreError>> + Send;
 
     /// What a mailbox holds now, oldest first.
@@ -98,6 +116,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// Tells of mail coming into a mailbox from now on.
     fn arrivals(&self, account: AccountId) -> Arrivals;
+
+    /// Who may register, as it was set last.
+    fn registration_mode(&self) -> impl Future<Output = Result<RegistrationMode, StoreError>> + Send;
+
+    /// Sets who may register.
+    fn set_registration_mode(&self, mode: RegistrationMode) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// All tokens, in the order of their names.
+    fn tokens(&self) -> impl Future<Output = Result<Vec<Token>, StoreError>> + Send;
+
+    /// Adds a token, unless its name is taken. Whether it did.
+    fn add_token(&self, token: &Token) -> impl Future<Output = Result<bool, AddTokenError>> + Send;
+
+    /// Removes a token by its name. Whether it was there.
+    fn remove_token(&self, name: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// A message's bytes on their way into a store: kept in memory while few, spooled to disk when many.

@@ -1,4 +1,6 @@
-//! The words of the store: who has a mailbox and what is in it.
+//! The words of the store: who has a mailbox, what is in it, and what the operator has set.
+
+use std::fmt;
 
 use proto::sasl::scram::Verifier;
 use proto::{Address, ReversePath};
@@ -39,6 +41,32 @@ pub struct Mailbox {
     pub account: AccountId,
     /// How much it holds: the sum of its messages' octets.
     pub octets: u64,
+    /// How many messages it holds.
+    pub messages: u64,
+    /// How much it may hold.
+    pub quota: Quota,
+}
+
+/// How much a mailbox may hold. The store keeps it and holds nobody to it. `None`: what the server gives everybody.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// The most octets of messages as sent.
+    pub octets: Option<u64>,
+    /// The most messages.
+    pub messages: Option<u64>,
+}
+
+/// An account and how full its mailbox is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// The account as it stands.
+    pub account: Account,
+    /// How much its mailbox holds: the sum of its messages' octets.
+    pub octets: u64,
+    /// How many messages it holds.
+    pub messages: u64,
+    /// How much it may hold.
+    pub quota: Quota,
 }
 
 /// One recipient of a message.
@@ -55,13 +83,42 @@ pub struct Recipient {
 pub struct NewMessage {
     /// Where it comes from.
     pub reverse_path: ReversePath,
-    /// Where it goes: at least one. An account named twice gets it once, under the first address.
+    /// Where it goes. An account named twice gets it once, under the first address. A message that goes nowhere is not
+    /// kept.
     pub recipients: Vec<Recipient>,
     /// The trace lines (Return-Path, Received), each ended by CRLF, kept apart from the message as sent.
     pub trace: String,
     /// When it was received.
     pub received_at: Timestamp,
+    /// What it is made of.
+    pub form: Form,
 }
+
+/// What a message is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Lines, which every reader gets as they were sent.
+    Text,
+    /// Octets of any kind, stored as sent. Who reads by lines gets another form of it.
+    Binary {
+        /// The octets of that form.
+        carried_octets: u64,
+    },
+}
+
+/// A message about another one: where that went, or why it did not. It is kept together with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its envelope.
+    pub message: NewMessage,
+    /// The bytes of the message, [`REPORT_OCTETS_MAX`] at most.
+    pub text: Vec<u8>,
+}
+
+/// The most octets of a report, which is in memory whole until it is kept.
+pub const REPORT_OCTETS_MAX: usize = 2 << 20;
+/// The most reports about one message.
+pub const REPORTS_MAX: usize = 4;
 
 /// What a mailbox held at one moment, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,6 +138,8 @@ pub struct MaildropEntry {
     pub trace_octets: u64,
     /// When it was received.
     pub received_at: Timestamp,
+    /// What it is made of.
+    pub form: Form,
 }
 
 /// What is known of a stored message beside its bytes.
@@ -94,6 +153,8 @@ pub struct StoredMessage {
     pub trace: String,
     /// The octets of the message as sent.
     pub octets: u64,
+    /// What it is made of.
+    pub form: Form,
 }
 
 /// What a sweep did.
@@ -103,4 +164,37 @@ pub struct Swept {
     pub accounts: u64,
     /// Addresses that are free again, those of the accounts among them.
     pub addresses: u64,
+}
+
+/// Who may register, as the operator has set it while the server runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// As the configuration says.
+    #[default]
+    Configured,
+    /// Whoever has a token.
+    ByToken,
+    /// Nobody.
+    Held,
+}
+
+/// What lets its bearer register. The token itself is known to its bearer alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What the operator calls it. No two have the same name.
+    pub name: String,
+    /// What the token is recognised by.
+    pub digest: [u8; 32],
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+/// The most tokens that a store keeps.
+pub const TOKENS_MAX: usize = 1000;
+
+/// Without the digest, from which a token that was chosen badly could be guessed.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("name", &self.name).field("made_at", &self.made_at).finish_non_exhaustive()
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! The child says on its standard output what it is about to do and what the store has acknowledged. Whatever it said last,
 //! afterwards every acknowledged message must be there to the last byte unless its flush had begun, every flushed one
-//! gone, and nothing torn: neither a message's bytes nor its delivery to two mailboxes.
+//! gone, and nothing torn: neither a message's bytes nor its delivery to two mailboxes and of the report about it to
+//! a third.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 
 mod common;
 
-use common::{contents, deliver, entries, noise, read, register};
+use common::{body, contents, entries, message, noise, read, register, report};
 
 const ROUNDS: u64 = 40;
 /// The child is killed after at most so many lines.
@@ -40,18 +41,20 @@ async fn what_was_acknowledged_survives_being_killed() {
     let store = Embedded::open(dir.path()).unwrap();
     let inbox = register(&store, "inbox@example.org").await;
     let archive = register(&store, "archive@example.org").await;
+    let reports = register(&store, "reports@example.org").await;
     drop(store);
 
     let mut history = History::default();
     for round in 0..ROUNDS {
         history.live_and_die(dir.path(), round);
         let store = Embedded::open(dir.path()).unwrap();
-        let there = history.compare(&store, inbox, archive).await;
+        let there = history.compare(&store, inbox, archive, reports).await;
         let files = fs::read_dir(dir.path().join("bodies")).unwrap().count();
         assert_eq!(files, there.iter().filter(|seed| is_big(**seed)).count());
         // Keeps the rounds short.
-        store.flush(archive, &entries(&store, archive).await).await.unwrap();
-        store.flush(inbox, &entries(&store, inbox).await).await.unwrap();
+        for account in [inbox, archive, reports] {
+            store.flush(account, &entries(&store, account).await).await.unwrap();
+        }
     }
     assert!(history.acknowledged > 10 * ROUNDS, "only {} messages were acknowledged", history.acknowledged);
     assert!(history.flushed > ROUNDS, "only {} messages were flushed", history.flushed);
@@ -110,9 +113,20 @@ impl History {
     }
 
     /// Looks whether the mailboxes are as the last life must have left them. The seeds of all that is there.
-    async fn compare(&self, store: &Embedded, inbox: AccountId, archive: AccountId) -> HashSet<u64> {
-        let in_inbox = seeds(store, inbox).await;
-        let in_archive = seeds(store, archive).await;
+    async fn compare(
+        &self,
+        store: &Embedded,
+        inbox: AccountId,
+        archive: AccountId,
+        reports: AccountId,
+    ) -> HashSet<u64> {
+        let in_inbox = seeds(store, inbox, content).await;
+        let in_archive = seeds(store, archive, content).await;
+        let in_reports = seeds(store, reports, report_about).await;
+        assert!(
+            in_reports == in_archive,
+            "a message was delivered without its report, or a report without its message"
+        );
         for (seed, fate) in &self.last {
             assert!(in_archive.contains(seed), "message {seed} was acknowledged and is lost");
             match fate {
@@ -130,10 +144,14 @@ impl History {
     }
 }
 
-/// The seeds of a mailbox's messages, each of which must be whole.
-async fn seeds(store: &Embedded, account: AccountId) -> HashSet<u64> {
+/// The seeds of a mailbox's messages, each of which must be whole, and counted.
+async fn seeds(store: &Embedded, account: AccountId, content: impl Fn(u64) -> Vec<u8>) -> HashSet<u64> {
     let mut seeds = HashSet::new();
-    for bytes in contents(store, account).await {
+    let contents = contents(store, account).await;
+    let summary = store.summary(account).await.unwrap().unwrap();
+    let octets = contents.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
+    assert_eq!((summary.messages, summary.octets), (contents.len() as u64, octets));
+    for bytes in contents {
         let seed = u64::from_le_bytes(bytes[..8].try_into().unwrap());
         assert!(bytes == content(seed), "message {seed} is torn");
         assert!(seeds.insert(seed), "message {seed} is there twice");
@@ -153,6 +171,11 @@ fn content(seed: u64) -> Vec<u8> {
     bytes
 }
 
+/// It tells the seed of the message.
+fn report_about(seed: u64) -> Vec<u8> {
+    [seed.to_le_bytes(), (!seed).to_le_bytes()].concat()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it is the process that the other test kills"]
 async fn child() {
@@ -161,6 +184,7 @@ async fn child() {
     let store = Arc::new(Embedded::open(Path::new(&dir)).unwrap());
     let account = async |text| store.mailbox(&common::address(text)).await.unwrap().unwrap().account;
     let (inbox, archive) = (account("inbox@example.org").await, account("archive@example.org").await);
+    let reports = account("reports@example.org").await;
     // The test harness may have left a line unfinished; it ends here.
     say("begins", 0);
     let mut tasks = tokio::task::JoinSet::new();
@@ -169,7 +193,9 @@ async fn child() {
         tasks.spawn(async move {
             loop {
                 let seed = next_seed.fetch_add(1, Ordering::Relaxed);
-                deliver(&*store, &[inbox, archive], &content(seed)).await;
+                let body = body(&*store, &content(seed)).await;
+                let reports = vec![report(&[reports], &report_about(seed))];
+                store.deliver(message(&[inbox, archive]), body, reports).await.unwrap();
                 say("delivered", seed);
             }
         });

@@ -7,13 +7,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use store::embedded::{Embedded, INLINE_OCTETS_MAX, OpenError};
-use store::{Body, Store, Timestamp};
+use store::{Body, Form, Mailbox, NewMessage, Quota, REPORT_OCTETS_MAX, RegistrationMode, Store, Timestamp, Token};
 use tempfile::TempDir;
 
 mod common;
 mod contract;
 
-use common::{NOW, address, contents, deliver, entries, later, noise, register, verifier};
+use common::{NOW, address, body, contents, deliver, entries, later, message, noise, register, report, verifier};
 
 contract::suite!(fresh);
 
@@ -37,13 +37,20 @@ async fn everything_is_there_after_reopening() {
     let ended = register(&store, "7@example.org").await;
     store.end_account(ended, later(60)).await.unwrap();
     for bytes in [&small, &big] {
-        deliver(&store, &[alice], bytes).await;
+        let binary = NewMessage { form: Form::Binary { carried_octets: 7 }, ..message(&[alice]) };
+        store.deliver(binary, body(&store, bytes).await, Vec::new()).await.unwrap();
     }
-    let before = (store.account(alice).await.unwrap(), store.maildrop(alice).await.unwrap());
+    store.set_quota(alice, Quota { octets: Some(1), messages: Some(2) }).await.unwrap();
+    store.set_registration_mode(RegistrationMode::Held).await.unwrap();
+    let token = Token { name: "bob".to_owned(), digest: [7; 32], made_at: NOW };
+    assert!(store.add_token(&token).await.unwrap());
+    let before = (store.summary(alice).await.unwrap(), store.maildrop(alice).await.unwrap());
     drop(store);
 
     let store = Embedded::open(dir.path()).unwrap();
-    assert_eq!((store.account(alice).await.unwrap(), store.maildrop(alice).await.unwrap()), before);
+    assert_eq!((store.summary(alice).await.unwrap(), store.maildrop(alice).await.unwrap()), before);
+    assert_eq!(store.registration_mode().await.unwrap(), RegistrationMode::Held);
+    assert_eq!(store.tokens().await.unwrap(), [token]);
     assert!(contents(&store, alice).await == [small, big]);
     assert!(store.register(&address("7@example.org"), None, later(59)).await.is_err());
     let third = noise(3, 1_000_000);
@@ -92,6 +99,19 @@ async fn a_big_body_has_one_file_until_its_last_entry_goes() {
     // Nobody is there any more, so it is not kept.
     deliver(&store, &[bob], &noise(1, INLINE_OCTETS_MAX + 1)).await;
     assert_eq!(files(dir.path()).len(), 0);
+}
+
+#[tokio::test]
+async fn a_report_needs_no_file_nor_does_what_nobody_gets() {
+    let dir = TempDir::new().unwrap();
+    let store = Embedded::open(dir.path()).unwrap();
+    let alice = register(&store, "alice@example.org").await;
+    let body = body(&store, &noise(1, 1_000_000)).await;
+    assert_eq!(files(dir.path()).len(), 1);
+    let reports = vec![report(&[alice], &noise(2, REPORT_OCTETS_MAX))];
+    store.deliver(message(&[]), body, reports).await.unwrap();
+    assert_eq!(files(dir.path()).len(), 0);
+    assert!(contents(&store, alice).await == [noise(2, REPORT_OCTETS_MAX)]);
 }
 
 /// Files are deleted after the answer, but before the next group.
@@ -194,7 +214,8 @@ async fn an_older_store_is_brought_up_to_date() {
     drop(database);
 
     let store = Embedded::open(dir.path()).unwrap();
-    let account = store.mailbox(&address("a@m")).await.unwrap().unwrap().account;
+    let Mailbox { account, messages, .. } = store.mailbox(&address("a@m")).await.unwrap().unwrap();
+    assert_eq!(messages, 2);
     let maildrop = store.maildrop(account).await.unwrap().entries;
     for (entry, path, received_at) in [(maildrop[0], "<>", 7), (maildrop[1], "<ü@m>", 8)] {
         let (message, _) = store.open(account, entry.id).await.unwrap().unwrap();
@@ -202,6 +223,44 @@ async fn an_older_store_is_brought_up_to_date() {
         assert_eq!((entry.trace_octets, entry.received_at), (message.trace.len() as u64, Timestamp(received_at)));
     }
     assert_eq!(contents(&store, account).await, [b"a", b"b"]);
+}
+
+#[tokio::test]
+async fn a_store_without_counts_and_quotas_gets_them() {
+    let dir = TempDir::new().unwrap();
+    let database = rusqlite::Connection::open(dir.path().join("mail.db")).unwrap();
+    for step in [include_str!("../src/embedded/schema/1.sql"), include_str!("../src/embedded/schema/2.sql")] {
+        database.execute_batch(step).unwrap();
+    }
+    database
+        .execute_batch(
+            "PRAGMA application_id = 0x6d596d6c; PRAGMA user_version = 2;
+             INSERT INTO account (key, address, domain, used_at, octets, held_until)
+                 VALUES ('a@m', 'a@m', 'm', 1, 3, NULL), ('b@m', 'b@m', 'm', 1, 1, NULL),
+                        ('c@m', 'c@m', 'm', 1, 0, NULL), ('d@m', 'd@m', 'm', 1, 0, 9);
+             INSERT INTO message (reverse_path, trace, received_at, octets, body)
+                 VALUES ('<>', '', 7, 1, x'61'), ('<>', '', 7, 2, x'6262');
+             INSERT INTO entry (account, message, recipient, octets)
+                 VALUES (1, 1, 'a@m', 1), (1, 2, 'a@m', 2), (2, 1, 'b@m', 1);",
+        )
+        .unwrap();
+    drop(database);
+
+    let store = Embedded::open(dir.path()).unwrap();
+    let listed = store.accounts(None, 10).await.unwrap();
+    let counts: Vec<_> = listed.iter().map(|summary| (summary.octets, summary.messages, summary.quota)).collect();
+    assert_eq!(counts, [(3, 2), (1, 1), (0, 0)].map(|(octets, messages)| (octets, messages, Quota::default())));
+    assert_eq!(store.registration_mode().await.unwrap(), RegistrationMode::Configured);
+    assert_eq!(store.tokens().await.unwrap(), []);
+
+    let account = listed[0].account.id;
+    let there = store.maildrop(account).await.unwrap().entries;
+    assert!(there.iter().all(|entry| entry.form == Form::Text));
+    deliver(&store, &[account], b"ccc").await;
+    store.flush(account, &[there[1].id]).await.unwrap();
+    assert_eq!(contents(&store, account).await, [&b"a"[..], b"ccc"]);
+    let summary = store.summary(account).await.unwrap().unwrap();
+    assert_eq!((summary.octets, summary.messages), (4, 2));
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn fifty_mebioctets_go_through_little_memory() {
     for seed in 0..CHUNKS {
         body.write(&chunk(seed)).await.unwrap();
     }
-    store.deliver(common::message(&[alice]), body).await.unwrap();
+    store.deliver(common::message(&[alice]), body, Vec::new()).await.unwrap();
     let entry = common::entries(&store, alice).await[1];
     let (message, mut reader) = store.open(alice, entry).await.unwrap().unwrap();
     assert_eq!(message.octets, CHUNKS * CHUNK as u64);

@@ -9,6 +9,8 @@
 //! S: 250 OK
 //! ```
 //!
+//! `from_outside`, `submission` and `lmtp` say what kind of listener it is, where it is none for our own clients.
+//!
 //! With several clients, each line begins with the client's name: `A C: HELO`. Consecutive `C:` lines of one client are sent
 //! as one group. `typed` ends the lines with LF instead of CRLF, `whole` says that a group must arrive at once, `unhurried` that
 //! the server lets the client speak first. `C|` sends a line without its end, and `\r`, `\n`, `\0`, `\xNN`, `{x*100}`
@@ -17,6 +19,8 @@
 //! A line behind `clear:` or `tls:` counts only where the dialogue begins in clear text, or under TLS. `in_memory` says that the
 //! server's part can't be foretold elsewhere.
 //!
+//! `config: key = value` lines are the configuration of a real server.
+//!
 //! Where there are mailboxes before anybody connects, `password alice: secret` makes one that this password opens, `mail alice:
 //! Subject: hi\r\n\r\nHello\r\n` lets a message arrive there, and `damage alice: 1` makes its first message unreadable.
 
@@ -24,13 +28,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proto::smtp::server::Role;
+
 /// A dialogue, ready to run.
 #[derive(Debug, Default)]
 pub struct Dialogue {
     /// The file it comes from.
     pub path: PathBuf,
-    /// Whether the listener takes mail from other servers.
-    pub from_outside: bool,
+    /// Whom the listener is for.
+    pub role: Role,
     /// Whether what a client says at once must arrive at once.
     pub whole: bool,
     /// Whether the client is faster than any real server's greeting.
@@ -41,6 +47,8 @@ pub struct Dialogue {
     pub in_memory: bool,
     /// What it begins over.
     pub channel: Over,
+    /// The configuration of a real server, but for its listeners (TOML).
+    pub config: String,
     /// Limits that differ from the default.
     pub limits: HashMap<String, u64>,
     /// What happens, in order.
@@ -130,7 +138,9 @@ impl Dialogue {
             let Some(line) = line_over(channel, line) else { continue };
             match line {
                 "" => {}
-                "from_outside" => dialogue.from_outside = true,
+                "from_outside" => dialogue.role = Role::Exchanger,
+                "submission" => dialogue.role = Role::Submission,
+                "lmtp" => dialogue.role = Role::Lmtp,
                 "whole" => dialogue.whole = true,
                 "unhurried" => dialogue.unhurried = true,
                 "remote" => dialogue.remote = true,
@@ -150,6 +160,11 @@ impl Dialogue {
         if let Some(limit) = line.strip_prefix("limit: ") {
             let (name, value) = limit.split_once('=')?;
             self.limits.insert(name.to_owned(), value.parse().ok()?);
+            return Some(());
+        }
+        if let Some(config) = line.strip_prefix("config: ") {
+            self.config.push_str(config);
+            self.config.push('\n');
             return Some(());
         }
         if let Some(seconds) = line.strip_prefix("wait: ") {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use proto::sasl::scram::{self, Verifier};
 use proto::sasl::server::{Attempt, Secret};
 use proto::sasl::{Bindings, Channel};
-use proto::smtp::server::{Block, Config, Issued, Limits, Session, Step, Timeouts};
+use proto::smtp::server::{Block, Config, Issued, Limits, Role, Session, Step, Timeouts, Verified};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, ForwardPath, ReversePath};
 
@@ -65,13 +65,16 @@ impl World {
             command_octets: size("command_octets", defaults.command_octets),
             message_octets: limit("message_size", defaults.message_octets),
             recipients: size("recipients", defaults.recipients),
+            recipient_domains: size("recipient_domains", defaults.recipient_domains),
+            transactions: size("transactions", defaults.transactions),
             errors: size("errors_per_session", defaults.errors),
             data_octets_per_second_min: limit("min_rate", defaults.data_octets_per_second_min),
         };
         let config = Config {
             hostname: hostname(),
-            from_outside: dialogue.from_outside,
+            role: dialogue.role,
             starttls: true,
+            reports: matches!(dialogue.role, Role::Clients | Role::Submission),
             limits,
             timeouts: Timeouts::default(),
         };
@@ -116,7 +119,7 @@ impl World {
         if self.stopping {
             client.session.stop();
         }
-        client.run(&mut self.mailboxes, self.chunk_octets, self.now);
+        client.run(self.config.role, &mut self.mailboxes, self.chunk_octets, self.now);
         client
     }
 }
@@ -140,6 +143,13 @@ impl Wire for World {
                 None
             }
         }
+    }
+
+    fn password(&mut self, user: &str, password: &str) {
+        let address = full_address(user).expect("an address");
+        let verifier = Verifier::derive(password, &[0; scram::SALT_OCTETS], scram::ITERATIONS);
+        self.mailboxes.verifiers.insert(address.key(), verifier);
+        self.mailboxes.boxes.entry(address.key()).or_default();
     }
 
     fn wait(&mut self, time: Duration) {
@@ -166,7 +176,7 @@ impl Wire for World {
 }
 
 impl Client {
-    fn run(&mut self, world: &mut Mailboxes, chunk_octets: usize, now: Instant) {
+    fn run(&mut self, role: Role, world: &mut Mailboxes, chunk_octets: usize, now: Instant) {
         while !self.closed {
             match self.session.next(now) {
                 Step::Poll => {
@@ -217,6 +227,9 @@ impl Client {
                     let from = ask.question.reverse_path.address();
                     let identity = self.identity.as_ref().filter(|own| world.boxes.contains_key(&own.key()));
                     let verdict = match identity {
+                        _ if role == Role::Lmtp => Ok(()),
+                        None if role == Role::Submission => Err(replies::LOG_IN_FIRST),
+                        None if role == Role::Exchanger && from.is_none_or(|from| *from.domain() != hostname()) => Ok(()),
                         None => Err(replies::REGISTER_FIRST),
                         Some(own) if from.is_some_and(|from| from.key() == own.key()) => Ok(()),
                         Some(_) => Err(replies::NOT_YOUR_ADDRESS),
@@ -236,6 +249,18 @@ impl Client {
                 Step::Commit(envelope, ask) => {
                     world.deliver(&envelope.reverse_path, &envelope.recipients, &self.content);
                     ask.answer(Ok(()));
+                }
+                Step::CommitEach(envelope, ask) => {
+                    world.deliver(&envelope.reverse_path, &envelope.recipients, &self.content);
+                    ask.answer(vec![Ok(()); envelope.recipients.len()]);
+                }
+                Step::Verify(ask) => {
+                    let verdict = match (&self.identity, world.recipient(&ask.question.mailbox)) {
+                        (None, _) => Ok(Verified::NotTold),
+                        (_, Err(reply)) if reply == replies::RELAYING_DENIED => Ok(Verified::NotTold),
+                        (_, found) => found.map(Verified::Mailbox),
+                    };
+                    ask.answer(verdict);
                 }
                 Step::Retrieve(ask) => {
                     self.drop = world.boxes.get(&key(self.identity.as_ref())).cloned().unwrap_or_default();

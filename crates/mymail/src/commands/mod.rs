@@ -1,6 +1,7 @@
 //! One module per subcommand, each with its `Args` and its `run`.
 
 pub(crate) mod accounts;
+pub(crate) mod admin;
 pub(crate) mod check_config;
 pub(crate) mod config_for;
 pub(crate) mod demo;

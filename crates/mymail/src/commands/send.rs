@@ -4,13 +4,16 @@ use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use client::{Address, Connection, Delivery, Envelope, Extension, Outcome, Reply, ReversePath, StoredAccount};
+use client::{
+    Connection, Delivery, Envelope, EnvelopeId, Extension, Notify, Outcome, Reply, Reports, Return, ReversePath,
+    StoredAccount,
+};
 use serde::Serialize;
 use tokio::io::AsyncSeekExt;
 
 use crate::attachment::{Attachment, open_file};
 use crate::client_options::{ClientOptions, hang_up};
-use crate::compose::{self, Composed, Mail};
+use crate::compose::{self, Composed, Mail, Takes};
 use crate::editor::Draft;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
@@ -30,11 +33,16 @@ The text comes from BODY-FILE, from standard input (- or a pipe), or from your $
 A line is printed for each recipient with what the server answered. One who is refused
 does not keep the others from getting the mail; then the exit code is 67.
 
+--notify, --return and --envelope-id ask the servers on the way for reports on what becomes of the
+mail; they come as mail. The server must offer DSN for that; one that does not gets the mail all the
+same, and you are told.
+
 Examples:
   mymail send 10@mymailserver -s Hello
   echo 'Hello both' | mymail send 10@mymailserver 12@mymailserver
   mymail send alice@mymailserver -s Report -a report.pdf notes.txt
-  mymail send alice@mymailserver --raw message.eml"
+  mymail send alice@mymailserver --raw message.eml
+  mymail send bob@example.org --notify success,failure --return headers --envelope-id offer-7 offer.txt"
 )]
 pub(crate) struct Args {
     /// Addresses of the recipients; the last argument may be the file with the text, or - for standard input
@@ -53,8 +61,38 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["subject", "attachments"])]
     raw: bool,
 
+    /// When to report on each recipient: any of success (delivered), failure (never will be) and delay (takes its time),
+    /// with commas; or never. Without it, servers report failure, and delay if they like
+    #[arg(long, value_name = "WHEN", value_parser = notify)]
+    notify: Option<Notify>,
+
+    /// How much of the mail a report of failure gives back: full or headers
+    #[arg(long = "return", value_name = "HOW-MUCH", value_parser = ret)]
+    ret: Option<Return>,
+
+    /// What you know this mail by, for the reports to repeat: up to 100 characters of printable ASCII
+    #[arg(long, value_name = "ID", value_parser = envelope_id)]
+    envelope_id: Option<EnvelopeId>,
+
     #[command(flatten)]
     client: ClientOptions,
+}
+
+/// When to report.
+pub(super) fn notify(text: &str) -> Result<Notify, &'static str> {
+    text.parse().map_err(|_| "write success, failure, delay, or several of these with commas between; or never")
+}
+
+fn ret(text: &str) -> Result<Return, &'static str> {
+    match text {
+        "full" => Ok(Return::Full),
+        "headers" => Ok(Return::Headers),
+        _ => Err("write full or headers"),
+    }
+}
+
+fn envelope_id(text: &str) -> Result<EnvelopeId, &'static str> {
+    EnvelopeId::new(text).ok_or("it has up to 100 characters of printable ASCII, of which + and = count for three")
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
@@ -62,11 +100,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let account = args.client.account()?;
     let attachments = args.attachments.iter().map(|path| attach(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let (from, subject) = (&account.address, args.subject.as_deref());
+    let reports = Reports { notify: args.notify, ret: args.ret, envelope_id: args.envelope_id.clone() };
+    let reverse_path = ReversePath::Address(from.clone());
+    let envelope = Envelope { reverse_path, recipients: to.clone(), reports };
 
     if source.is_none() && !args.raw && io::stdin().is_terminal() {
         let draft = Draft::write(read_text).await?;
         let mail = Mail { from, to: &to, subject, text: draft.text(), attachments };
-        let sending = send(&args.client, &account, &to, |eight_bit| mail.compose(eight_bit));
+        let sending = send(&args.client, &account, envelope, |takes| mail.compose(takes));
         let sent = unless_interrupted(sending, "it is not known whether the mail was sent").await;
         if !matches!(sent, Ok(Exit::Done)) {
             draft.keep();
@@ -76,11 +117,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let input = open(source)?;
     if args.raw {
         let composed = compose::as_is(input)?;
-        send(&args.client, &account, &to, |_| Ok(composed)).await
+        send(&args.client, &account, envelope, |_| Ok(composed)).await
     } else {
         let text = read_text(input)?;
         let mail = Mail { from, to: &to, subject, text: &text, attachments };
-        send(&args.client, &account, &to, |eight_bit| mail.compose(eight_bit)).await
+        send(&args.client, &account, envelope, |takes| mail.compose(takes)).await
     }
 }
 
@@ -112,36 +153,33 @@ fn read_text(input: impl Read) -> anyhow::Result<String> {
 async fn send(
     client: &ClientOptions,
     account: &StoredAccount,
-    to: &[Address],
-    compose: impl FnOnce(bool) -> io::Result<Composed>,
+    envelope: Envelope,
+    compose: impl FnOnce(Takes) -> io::Result<Composed>,
 ) -> anyhow::Result<Exit> {
     let mut connection = client.log_in(account).await?;
-    let from = ReversePath::Address(account.address.clone());
-    let composed = compose(takes_eight_bit(&connection)).context(compose::cant_compose())?;
-    let delivery = submit(&mut connection, &from, to, composed).await?;
+    let composed = compose(Takes::of(&connection)).context(compose::cant_compose())?;
+    let delivery = submit(&mut connection, envelope, &composed).await?;
     let exit = print(client.results(), &delivery)?;
     hang_up(connection).await;
     Ok(exit)
 }
 
-/// Whether the server takes text that is not ASCII as it is.
-pub(crate) fn takes_eight_bit(connection: &Connection) -> bool {
-    connection.offers(Extension::EightBitMime)
-}
-
-/// Gives a composed mail to the server, in as many transactions as the server needs for all recipients.
+/// Gives a composed mail to the server, in as many transactions as the server needs for all recipients. Who wants reports
+/// that the server knows nothing of is told so.
 pub(crate) async fn submit(
     connection: &mut Connection,
-    from: &ReversePath,
-    to: &[Address],
-    mail: Composed,
+    mut envelope: Envelope,
+    mail: &Composed,
 ) -> anyhow::Result<Delivery> {
-    let mut delivery = transact(connection, from, to.to_vec(), &mail).await?;
-    let mut left_over = delivery.left_over();
-    while !left_over.is_empty() {
-        match transact(connection, from, left_over, &mail).await {
+    if envelope.reports.are_wanted() && !connection.offers(Extension::Dsn) {
+        output::note("note: the server offers no reports (DSN): the mail goes without asking for any");
+    }
+    let mut delivery = transact(connection, &envelope, mail).await?;
+    envelope.recipients = delivery.left_over();
+    while !envelope.recipients.is_empty() {
+        match transact(connection, &envelope, mail).await {
             Ok(further) => {
-                left_over = further.left_over();
+                envelope.recipients = further.left_over();
                 delivery.merge(further);
             }
             // What became of the others is known, and worth telling.
@@ -156,15 +194,13 @@ pub(crate) async fn submit(
 
 async fn transact(
     connection: &mut Connection,
-    from: &ReversePath,
-    recipients: Vec<Address>,
-    Composed { file, octets }: &Composed,
+    envelope: &Envelope,
+    Composed { file, message }: &Composed,
 ) -> anyhow::Result<Delivery> {
-    let envelope = Envelope { reverse_path: from.clone(), recipients };
-    let mut progress = Progress::of(*octets);
+    let mut progress = Progress::of(message.octets);
     let mut body = tokio::fs::File::from_std(file.try_clone()?);
     body.rewind().await?;
-    Ok(connection.send(&envelope, body, *octets, |octets| progress.reached(octets)).await?)
+    Ok(connection.send(envelope, *message, body, |octets| progress.reached(octets)).await?)
 }
 
 /// Prints a line for each recipient with the reply that decided.

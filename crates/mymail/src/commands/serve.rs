@@ -24,12 +24,14 @@ is configured it makes one, tls/certificate.pem in the data folder. Once ready i
 for each listener. Logs go to standard error; RUST_LOG=debug says more. SIGTERM stops it in
 order, SIGHUP makes it read its configuration and certificate again.
 
-PROTOCOL is smtp or pop3, which encrypt when a client asks for it, or smtps or pop3s, which
-encrypt from the start.
+PROTOCOL is smtp, submission, lmtp or pop3, which encrypt when a client asks for it, or smtps,
+submissions or pop3s, which encrypt from the start. lmtp may have a socket in the place of an
+address, unix: and its path.
 
 Examples:
   mymail serve
   mymail serve --listen smtp=0.0.0.0:25 --listen pop3s=0.0.0.0:995 --data /var/lib/mymail
+  mymail serve --listen submissions=0.0.0.0:465 --listen lmtp=unix:/run/mymail/lmtp
   mymail serve --config /etc/mymail.toml")]
 pub(crate) struct Args {
     /// The configuration file (TOML)
@@ -105,9 +107,13 @@ pub(super) fn data_folder(config: &Config) -> Result<PathBuf, Failure> {
 
 fn exit_of(error: &BindError) -> Exit {
     match error {
-        BindError::Listen { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Exit::NoPermission,
-        BindError::Tls(_) => Exit::Config,
-        BindError::Listen { .. } | BindError::Store(_) => Exit::Unavailable,
+        BindError::Listen { source, .. } | BindError::Admin { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Exit::NoPermission
+        }
+        BindError::Tls(_) | BindError::Aliases(_) => Exit::Config,
+        BindError::Listen { .. } | BindError::Admin { .. } | BindError::Store(_) => Exit::Unavailable,
     }
 }
 
@@ -144,7 +150,7 @@ fn reload_on_hangup<S: Store>(handle: Handle<S>, args: Args) -> io::Result<impl 
                     Ok(false) => tracing::warn!(
                         "configuration and certificate read again; another hostname, data folder or listener needs a new start"
                     ),
-                    Err(error) => tracing::error!(%error, "the certificate is of no use: nothing changes"),
+                    Err(error) => tracing::error!(%error, "the configuration is of no use: nothing changes"),
                 },
                 Err(error) => tracing::error!(%error, "the configuration is wrong: nothing changes"),
             }

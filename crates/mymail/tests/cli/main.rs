@@ -6,6 +6,7 @@
 mod common;
 mod config_for;
 mod exit;
+mod extensions;
 mod mail;
 mod offline;
 mod pop3;

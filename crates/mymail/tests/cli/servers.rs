@@ -1,7 +1,7 @@
 //! Servers that refuse and servers that break off, and what the user is told.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -26,13 +26,12 @@ pub(crate) fn server_that_answers(answers: Answers) -> (String, Receiver<String>
 
 const EHLO: &str = "250-m\r\n250-AUTH PLAIN\r\n250-XREGISTER\r\n250-XPASSWD\r\n250-XUNREGISTER\r\n250 XRETRIEVE";
 
-/// Until one of both hangs up.
+/// Until one of both hangs up. What is heard of a chunk are its lines.
 fn converse(mut stream: TcpStream, answers: Answers, heard: &Sender<String>) -> Option<()> {
-    let lines = BufReader::new(stream.try_clone().ok()?).lines();
+    let mut input = BufReader::new(stream.try_clone().ok()?);
     stream.write_all(b"220 ready\r\n").ok()?;
     let mut is_in_data = false;
-    for line in lines {
-        let line = line.ok()?;
+    while let Some(Ok(line)) = input.by_ref().lines().next() {
         is_in_data &= line != ".";
         if is_in_data {
             heard.send(line).ok()?;
@@ -46,7 +45,11 @@ fn converse(mut stream: TcpStream, answers: Answers, heard: &Sender<String>) -> 
             None => "250 OK",
         };
         is_in_data = answer.starts_with("354");
+        let chunk_octets = line.strip_prefix("BDAT ").and_then(|octets| octets.strip_suffix(" LAST")?.parse().ok());
         heard.send(line).ok()?;
+        for line in input.by_ref().take(chunk_octets.unwrap_or(0)).lines() {
+            heard.send(line.ok()?).ok()?;
+        }
         stream.write_all(format!("{answer}\r\n").as_bytes()).ok()?;
     }
     None

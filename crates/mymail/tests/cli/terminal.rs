@@ -94,6 +94,32 @@ fn colour_is_for_terminals_that_want_it() {
 }
 
 #[test]
+fn an_operator_is_asked_before_an_account_goes() {
+    let (home, _server) = Home::with_server();
+    home.run(&["admin", "--data", "data", "add", "alice"], "").done();
+    for (answer, code, said) in [("", NO_PERMISSION, "stays"), ("n", NO_PERMISSION, "stays"), ("y", 0, "alice@")] {
+        let mut terminal = Terminal::run(&mut home.command(&["admin", "--data", "data", "remove", "alice"]));
+        terminal.expect("Remove alice@mymailserver with its 0 messages? [y/N] ");
+        terminal.type_line(answer);
+        let (screen, exit) = terminal.end();
+        assert_eq!(exit, code, "{answer:?} {screen:?}");
+        assert!(screen.contains(said), "{answer:?} {screen:?}");
+    }
+    assert_eq!(home.run(&["admin", "--data", "data", "show", "alice"], "").code, NO_USER);
+}
+
+#[test]
+fn an_operator_types_a_password_unseen() {
+    let (home, _server) = Home::with_server();
+    let arguments = ["admin", "--data", "data", "add", "alice", "--password-stdin"];
+    let mut terminal = Terminal::run(&mut home.command(&arguments));
+    terminal.expect("Password of alice: ");
+    terminal.type_line("correct horse");
+    let (screen, code) = terminal.end();
+    assert_eq!((screen.trim(), code), ("alice@mymailserver", 0));
+}
+
+#[test]
 fn a_person_has_a_session() {
     let (home, server) = Home::with_server();
     let mut terminal = Terminal::run(&mut home.command(&["session", "-v", "--server", &server.address]));

@@ -27,6 +27,7 @@ replies! {
     STOPPING = 421 4 3 2 "Server is stopping, try again later";
     TOO_MANY_ERRORS = 421 4 7 0 "Too many errors";
     TOO_MANY_CONNECTIONS = 421 4 7 0 "Too many connections, try again later";
+    TOO_MANY_TRANSACTIONS = 421 4 7 0 "Enough messages for one session, connect again";
     INTERNAL = 421 4 3 0 "Internal error, try again later";
 
     REGISTERS_TOO_OFTEN = 450 4 7 1 "Too many registrations, try again later";
@@ -34,6 +35,7 @@ replies! {
     NO_NUMBER_LEFT = 452 4 3 1 "No address left, try again later";
     STORE_FULL = 452 4 3 1 "Out of storage, try again later";
     TOO_MANY_RECIPIENTS = 452 4 5 3 "Too many recipients";
+    TOO_MANY_DOMAINS = 452 4 5 3 "Too many domains";
 
     UNRECOGNIZED = 500 5 5 1 "Command unrecognized";
     LINE_TOO_LONG = 500 5 5 6 "Line too long";
@@ -46,12 +48,16 @@ replies! {
     NO_STARTTLS = 502 5 5 1 "STARTTLS is not available";
     TLS_IS_ON = 503 5 5 1 "The connection is encrypted already";
     GREET_FIRST = 503 5 5 1 "Send HELO or EHLO first";
+    LHLO_FIRST = 503 5 5 1 "Send LHLO first";
     MAIL_FIRST = 503 5 5 1 "Send MAIL first";
     RCPT_FIRST = 503 5 5 1 "No recipient so far: send RCPT first";
+    NEEDS_BDAT = 503 5 5 1 "BODY=BINARYMIME needs BDAT";
+    BETWEEN_CHUNKS = 503 5 5 1 "The message has begun with BDAT: go on with BDAT, or send RSET";
     IN_TRANSACTION = 503 5 5 1 "Not inside a mail transaction: finish it or send RSET";
     HAS_IDENTITY = 503 5 5 1 "This session has an address already";
     UNKNOWN_MECHANISM = 504 5 5 4 "Unrecognized authentication mechanism";
     TOO_MANY_FAILED_LOGINS = 454 4 7 0 "Too many failed logins, try again later";
+    LOG_IN_FIRST = 530 5 7 0 "Authentication required";
     REGISTER_FIRST = 530 5 7 0 "Register (XREGISTER) or authenticate first";
     BAD_CREDENTIALS = 535 5 7 8 "Authentication credentials invalid";
     BAD_TOKEN = 535 5 7 8 "Invite token missing or wrong";
@@ -68,6 +74,7 @@ replies! {
     NO_NAMES = 553 5 1 3 "No names here: send XREGISTER alone";
     NAME_RESERVED = 553 5 1 3 "Name is reserved";
     NAME_NOT_ALLOWED = 553 5 1 3 "Name not allowed: use letters, digits, dot, dash and underscore, not digits alone";
+    LOOP = 554 5 4 6 "Too many hops: the message goes in circles";
     NOT_SMTP = 554 5 5 0 "This is an SMTP server";
     OUT_OF_TURN = 554 5 5 0 "Sent before its turn";
     BAD_PARAMETER = 555 5 5 4 "Parameter not recognized or not implemented";

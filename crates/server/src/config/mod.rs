@@ -3,6 +3,8 @@
 //! Every key has a default, unknown keys are errors, and a value that can't be is refused where it stands, so that the message
 //! names line and key. `docs/interface.md` lists them.
 
+mod aliases;
+mod listen;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -17,17 +19,20 @@ use bytesize::ByteSize;
 use proto::Domain;
 use proto::pop3::server as pop3;
 use proto::sasl::AUTH_OCTETS_MAX;
-use proto::smtp::server as smtp;
+use proto::smtp::server::{self as smtp, Role};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use toml::Spanned;
 
 use crate::tls::{self, TlsError};
 
-pub use values::{BadListen, Listen, Protocol, Tls};
+pub(crate) use aliases::AliasTable;
+pub use aliases::{AliasError, Aliases};
+pub use listen::{BadEndpoint, BadListen, Endpoint, Listen, Protocol, Tls};
 
 /// The least that a POP3 session may be idle (RFC 1939 §3).
 const AUTOLOGOUT_MIN: Duration = Duration::from_secs(10 * 60);
+/// The most that an SMTP client can be told of a limit: six digits (RFC 9422 §4).
+const LIMITS_VALUE_MAX: u64 = 999_999;
 
 /// The configuration, checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,11 +45,13 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// Where it listens; at least one.
-    #[serde(deserialize_with = "values::listeners")]
+    #[serde(deserialize_with = "listen::listeners")]
     pub listen: Vec<Listen>,
     /// What it shows to be the server; `None`: a certificate of its own making, kept in the data folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Certificate>,
+    /// Which addresses stand for others.
+    pub aliases: Aliases,
     /// Who may have an address.
     pub registration: Registration,
     /// How much is taken.
@@ -90,11 +97,20 @@ pub struct Limits {
     #[serde(deserialize_with = "values::size_of_at_least::<1, _>", serialize_with = "values::exact_size")]
     pub message_size: ByteSize,
     /// Most recipients of one message.
-    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
+    #[serde(deserialize_with = "values::within::<1, LIMITS_VALUE_MAX, _, _>")]
     pub recipients: usize,
+    /// Most domains that the recipients of one message are of.
+    #[serde(deserialize_with = "values::within::<1, LIMITS_VALUE_MAX, _, _>")]
+    pub recipient_domains: usize,
+    /// Most messages of one SMTP session.
+    #[serde(deserialize_with = "values::within::<1, LIMITS_VALUE_MAX, _, _>")]
+    pub transactions: usize,
     /// Most that a mailbox holds.
     #[serde(deserialize_with = "values::size", serialize_with = "values::exact_size")]
     pub mailbox_size: ByteSize,
+    /// Most messages that a mailbox holds.
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
+    pub mailbox_messages: u64,
     /// Most connections.
     #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub connections: usize,
@@ -137,6 +153,7 @@ impl Default for Config {
                 Listen::pop3(SocketAddr::from((Ipv4Addr::LOCALHOST, 1110))),
             ],
             tls: None,
+            aliases: Aliases::default(),
             registration: Registration::default(),
             limits: Limits::default(),
             timeouts: Timeouts::default(),
@@ -158,12 +175,22 @@ impl Default for Registration {
 
 impl Default for Limits {
     fn default() -> Self {
-        let smtp::Limits { command_octets, message_octets, recipients, errors, data_octets_per_second_min } =
-            smtp::Limits::default();
+        let smtp::Limits {
+            command_octets,
+            message_octets,
+            recipients,
+            recipient_domains,
+            transactions,
+            errors,
+            data_octets_per_second_min,
+        } = smtp::Limits::default();
         Self {
             message_size: ByteSize::b(message_octets),
             recipients,
+            recipient_domains,
+            transactions,
             mailbox_size: ByteSize::gib(1),
+            mailbox_messages: 1_000_000,
             connections: 10_000,
             connections_per_peer: 1000,
             errors_per_session: errors,
@@ -210,10 +237,15 @@ impl Config {
         let wrong = |span, message| ConfigError::Parse { path: path.to_owned(), place: place(&text, span), message };
         let failed = |error: toml::de::Error| wrong(error.span(), error.message().to_owned());
         let config: Self = toml::from_str(&text).map_err(failed)?;
-        match from_outside_without_smtp(&text).map_err(failed)? {
-            Some(span) => Err(wrong(Some(span), "other mail servers deliver over smtp alone".to_owned())),
+        match listen::misplaced(&text).map_err(failed)? {
+            Some((span, why)) => Err(wrong(Some(span), why.to_owned())),
             None => Ok(config),
         }
+    }
+
+    /// Whether every alias leads to accounts of this hostname.
+    pub fn check_aliases(&self) -> Result<(), AliasError> {
+        self.aliases.resolve(&self.hostname).map(drop)
     }
 
     /// Whether the certificate and the key that are configured can be used. Nothing is made or changed.
@@ -230,12 +262,15 @@ impl Config {
     pub(crate) fn session(&self, listen: &Listen) -> smtp::Config {
         smtp::Config {
             hostname: self.hostname.clone(),
-            from_outside: listen.from_outside,
+            role: listen.role(),
             starttls: listen.tls == Tls::Starttls,
+            reports: matches!(listen.role(), Role::Clients | Role::Submission),
             limits: smtp::Limits {
                 command_octets: self.limits.command_octets,
                 message_octets: self.limits.message_size.as_u64(),
                 recipients: self.limits.recipients,
+                recipient_domains: self.limits.recipient_domains,
+                transactions: self.limits.transactions,
                 errors: self.limits.errors_per_session,
                 data_octets_per_second_min: self.limits.min_rate.as_u64(),
             },
@@ -252,23 +287,6 @@ impl Config {
             timeout: self.timeouts.command.max(AUTOLOGOUT_MIN),
         }
     }
-}
-
-/// Where a listener is opened to other mail servers that does not speak SMTP.
-fn from_outside_without_smtp(text: &str) -> Result<Option<Range<usize>>, toml::de::Error> {
-    #[derive(Deserialize)]
-    struct Places {
-        #[serde(default)]
-        listen: Vec<Place>,
-    }
-    #[derive(Deserialize)]
-    struct Place {
-        protocol: Protocol,
-        from_outside: Option<Spanned<bool>>,
-    }
-    let places: Places = toml::from_str(text)?;
-    let mut opened = places.listen.into_iter().filter(|place| place.protocol != Protocol::Smtp);
-    Ok(opened.find_map(|place| place.from_outside.filter(|open| *open.get_ref())).map(|open| open.span()))
 }
 
 /// Line and key, but not the line itself: a secret may stand in it.

@@ -75,6 +75,62 @@ fn the_example_of_the_documentation() {
     assert_eq!(parse(&odd.resolved().unwrap()).unwrap().limits.message_size, ByteSize::b(70000));
 }
 
+#[test]
+fn a_listener_has_a_role() {
+    let config = parse(
+        r#"
+        listen = [
+            { protocol = "smtp", address = "127.0.0.1:25", from_outside = true, proxied_by = ["192.0.2.7", "10.0.0.0/8"] },
+            { protocol = "smtp", address = "127.0.0.1:2525" },
+            { protocol = "submission", address = "127.0.0.1:587" },
+            { protocol = "lmtp", address = "127.0.0.1:24" },
+            { protocol = "lmtp", address = "unix:/run/mymail/lmtp" },
+            { protocol = "lmtp", address = "unix:lmtp", tls = "off", from_outside = false, proxied_by = [] },
+        ]
+        "#,
+    )
+    .unwrap();
+    let sessions: Vec<_> = config.listen.iter().map(|listen| config.session(listen)).collect();
+    assert_eq!(
+        sessions.iter().map(|session| (session.role, session.starttls, session.reports)).collect::<Vec<_>>(),
+        [
+            (Role::Exchanger, true, false),
+            (Role::Clients, true, true),
+            (Role::Submission, true, true),
+            (Role::Lmtp, true, false),
+            (Role::Lmtp, false, false),
+            (Role::Lmtp, false, false),
+        ]
+    );
+    let shown: Vec<_> = config.listen.iter().map(|listen| listen.address.to_string()).collect();
+    assert_eq!(shown[3..], ["127.0.0.1:24", "unix:/run/mymail/lmtp", "unix:lmtp"]);
+    assert_eq!(config.listen[0].proxied_by, ["192.0.2.7/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(parse(&config.resolved().unwrap()).unwrap().listen, config.listen);
+}
+
+#[test]
+fn limits_of_a_session_and_a_mailbox() {
+    let limits = parse("").unwrap().limits;
+    assert_eq!((limits.mailbox_messages, limits.transactions, limits.recipient_domains), (1_000_000, 100_000, 100));
+    let config = parse("[limits]\nmailbox_messages = 7\ntransactions = 999999\nrecipient_domains = 1").unwrap();
+    let session = config.session(&config.listen[0]);
+    assert_eq!((session.limits.transactions, session.limits.recipient_domains), (999_999, 1));
+    assert_eq!(config.limits.mailbox_messages, 7);
+}
+
+#[test]
+fn aliases_are_part_of_it() {
+    let text = "[aliases]\n\"*\" = \"alice\"\ninfo = [\"alice\", \"bob@mymailserver\"]\n";
+    let config = parse(text).unwrap();
+    config.check_aliases().unwrap();
+    let resolved = config.resolved().unwrap();
+    assert!(resolved.contains("info = [\"alice\", \"bob@mymailserver\"]"), "{resolved}");
+    assert_eq!(parse(&resolved).unwrap().aliases, config.aliases);
+    let elsewhere = Config { hostname: "mail.example".parse().unwrap(), ..config };
+    let error = elsewhere.check_aliases().unwrap_err().to_string();
+    assert!(error.starts_with("[aliases], info: bob@mymailserver is not here"), "{error}");
+}
+
 /// RFC 1939 §3
 #[test]
 fn a_pop3_client_has_ten_minutes() {
@@ -122,6 +178,60 @@ fn what_is_wrong_is_said_with_line_and_key() {
             "line 4, tls: ",
             "expected one of `off`, `starttls`, `implicit`",
         ),
+        (
+            "[[listen]]\nprotocol = \"submission\"\naddress = \"127.0.0.1:1\"\nfrom_outside = true",
+            "line 4, from_outside: ",
+            "over smtp alone",
+        ),
+        (
+            "[[listen]]\nfrom_outside = true\nprotocol = \"lmtp\"\naddress = \"unix:/a\"",
+            "line 2, from_outside: ",
+            "over smtp alone",
+        ),
+        ("[[listen]]\nprotocol = \"smtp\"\naddress = \"unix:/a\"", "line 3, address: ", "for lmtp alone"),
+        ("[[listen]]\nprotocol = \"pop3\"\naddress = \"unix:/a\"", "line 3, address: ", "for lmtp alone"),
+        ("[[listen]]\nprotocol = \"lmtp\"\naddress = \"unix:\"", "line 3, address: ", "unix:/run/mymail/lmtp"),
+        (
+            "[[listen]]\nprotocol = \"lmtp\"\naddress = \"unix:/a\"\ntls = \"starttls\"",
+            "line 4, tls: ",
+            "must be \"off\"",
+        ),
+        (
+            "[[listen]]\ntls = \"implicit\"\nprotocol = \"lmtp\"\naddress = \"unix:/a\"",
+            "line 2, tls: ",
+            "must be \"off\"",
+        ),
+        (
+            "[[listen]]\nprotocol = \"lmtp\"\naddress = \"unix:/a\"\nproxied_by = [\"192.0.2.7\"]",
+            "line 4, proxied_by: ",
+            "no proxy",
+        ),
+        (
+            "listen = [{ protocol = \"lmtp\", address = \"unix:/a\" }, { protocol = \"lmtp\", address = \"unix:/a\" }]",
+            "line 1",
+            "unix:/a is there twice",
+        ),
+        (
+            "[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:1\"\nproxied_by = [\"proxy.example\"]",
+            "line 4, proxied_by: ",
+            "IP addresses and networks",
+        ),
+        (
+            "[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:1\"\nproxied_by = \"192.0.2.7\"",
+            "line 4, proxied_by: ",
+            "IP addresses and networks",
+        ),
+        ("[[listen]]\nprotocol = \"smtp\"\naddress = \"127.0.0.1:1\"\nport = 5", "line 4, port: ", "unknown field"),
+        ("[aliases]\n\n\"info+x\" = \"bob\"", "line 3, \"info+x\": ", "+detail"),
+        ("[aliases]\ninfo = []", "line 2, info: ", "must name somebody"),
+        ("[aliases]\ninfo = [\"a b\"]", "line 2, info: ", "a b is no address"),
+        ("[aliases]\n\"x@[192.0.2.1]\" = \"bob\"", "line 2, \"x@[192.0.2.1]\": ", "address literal"),
+        ("aliases = \"bob\"", "line 1, aliases: ", "expected a map"),
+        ("[limits]\nrecipients = 1000000", "line 2, recipients: ", "at most 999999"),
+        ("[limits]\nrecipient_domains = 1000000", "line 2, recipient_domains: ", "at most 999999"),
+        ("[limits]\ntransactions = 1000000", "line 2, transactions: ", "at most 999999"),
+        ("[limits]\ntransactions = 0", "line 2, transactions: ", "at least 1"),
+        ("[limits]\nmailbox_messages = 0", "line 2, mailbox_messages: ", "at least 1"),
         ("[tls]\ncertificate = \"a.pem\"", "line 1", "missing field `key`"),
         ("\n[tls]\nkey = \"a.pem\"", "line 2", "missing field `certificate`"),
         ("[tls]\ncertificate = \"a.pem\"\nkey = 5", "line 3, key: ", "expected path string"),

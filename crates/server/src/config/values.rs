@@ -1,105 +1,9 @@
 //! Values of the configuration that have a form of their own.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::str::FromStr;
-
 use bytesize::ByteSize;
 use proto::Domain;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::ser::Serializer;
-use serde::{Deserialize as DeriveDeserialize, Serialize};
-use thiserror::Error;
-
-/// Where the server listens, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, DeriveDeserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Listen {
-    /// What is spoken there.
-    pub protocol: Protocol,
-    /// The address; port 0 takes any free port.
-    #[serde(deserialize_with = "socket_address")]
-    pub address: SocketAddr,
-    /// Whether and how it is encrypted.
-    #[serde(default)]
-    pub tls: Tls,
-    /// Whether other mail servers may deliver to our users there.
-    #[serde(default)]
-    pub from_outside: bool,
-}
-
-impl Listen {
-    /// SMTP for our own clients, encrypted when they ask for it.
-    pub fn smtp(address: SocketAddr) -> Self {
-        Self { protocol: Protocol::Smtp, address, tls: Tls::Starttls, from_outside: false }
-    }
-
-    /// POP3, encrypted when clients ask for it.
-    pub fn pop3(address: SocketAddr) -> Self {
-        Self { protocol: Protocol::Pop3, ..Self::smtp(address) }
-    }
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.protocol, self.address)
-    }
-}
-
-/// The text is no `PROTOCOL=ADDRESS`.
-#[derive(Debug, Error)]
-#[error(
-    "expected PROTOCOL=ADDRESS, as in smtp=127.0.0.1:2525: the protocol is smtp or pop3, encrypted when a client asks for it, or smtps or pop3s, encrypted from the start; the address is an IP address with a port"
-)]
-pub struct BadListen;
-
-impl FromStr for Listen {
-    type Err = BadListen;
-
-    fn from_str(text: &str) -> Result<Self, BadListen> {
-        let (protocol, address) = text.split_once('=').ok_or(BadListen)?;
-        let address = address.parse().map_err(|_| BadListen)?;
-        match protocol {
-            "smtp" => Ok(Self::smtp(address)),
-            "pop3" => Ok(Self::pop3(address)),
-            "smtps" => Ok(Self { tls: Tls::Implicit, ..Self::smtp(address) }),
-            "pop3s" => Ok(Self { tls: Tls::Implicit, ..Self::pop3(address) }),
-            _ => Err(BadListen),
-        }
-    }
-}
-
-/// What a listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, DeriveDeserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// SMTP, with registration and retrieval.
-    Smtp,
-    /// POP3.
-    Pop3,
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Smtp => "smtp",
-            Self::Pop3 => "pop3",
-        })
-    }
-}
-
-/// Whether and how a listener is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, DeriveDeserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tls {
-    /// Not at all: passwords are taken from this machine's own clients only.
-    Off,
-    /// Once a client asks for it, with STARTTLS (RFC 3207) or STLS (RFC 2595).
-    #[default]
-    Starttls,
-    /// From the first octet (RFC 8314 §3).
-    Implicit,
-}
 
 /// The hostname where none is configured.
 pub(super) fn default_hostname() -> Domain {
@@ -157,24 +61,6 @@ pub(super) fn masked<S: Serializer>(secrets: &[String], serializer: S) -> Result
     }
 }
 
-fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| D::Error::custom("must be an IP address with a port, such as 0.0.0.0:25 or [::1]:2525"))
-}
-
-/// Listeners: at least one, and no two that want the same address.
-pub(super) fn listeners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
-    let listeners: Vec<Listen> = Vec::deserialize(deserializer)?;
-    let twice = listeners.iter().enumerate().find(|(at, listen)| {
-        listen.address.port() != 0 && listeners[..*at].iter().any(|earlier| earlier.address == listen.address)
-    });
-    match twice {
-        _ if listeners.is_empty() => Err(D::Error::custom("must have at least one entry")),
-        Some((_, listen)) => Err(D::Error::custom(format!("{} is there twice", listen.address))),
-        None => Ok(listeners),
-    }
-}
-
 /// A number that one can work with.
 pub(super) fn within<'de, const LEAST: u64, const MOST: u64, N, D>(deserializer: D) -> Result<N, D::Error>
 where
@@ -212,28 +98,5 @@ pub(super) fn size_of_at_least<'de, const LEAST: u64, D: Deserializer<'de>>(
     match size(deserializer)? {
         size if size.as_u64() < LEAST => Err(D::Error::custom(format!("must be at least {}", ByteSize::b(LEAST)))),
         size => Ok(size),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn listeners_of_the_command_line() {
-        for (text, protocol, tls) in [
-            ("smtp=127.0.0.1:25", Protocol::Smtp, Tls::Starttls),
-            ("pop3=[::1]:0", Protocol::Pop3, Tls::Starttls),
-            ("smtps=0.0.0.0:465", Protocol::Smtp, Tls::Implicit),
-            ("pop3s=0.0.0.0:995", Protocol::Pop3, Tls::Implicit),
-        ] {
-            let listen: Listen = text.parse().unwrap();
-            assert_eq!((listen.protocol, listen.tls, listen.from_outside), (protocol, tls, false), "{text}");
-            let (_, address) = text.split_once('=').unwrap();
-            assert_eq!(listen.to_string(), format!("{protocol}={address}"));
-        }
-        for text in ["smtp", "imap=127.0.0.1:143", "SMTP=127.0.0.1:25", "smtp=here:25", "pop3=127.0.0.1", "=", ""] {
-            assert!(text.parse::<Listen>().is_err(), "{text}");
-        }
     }
 }

@@ -6,16 +6,16 @@ use std::time::Instant;
 use bytes::BytesMut;
 use proto::INPUT_OCTETS_MAX;
 use proto::smtp::server::{Session, Step};
-use store::{Recipient, Store};
+use store::Store;
 use tracing::Instrument;
 
 use super::transport::{Arrived, Transport};
 use super::{COMMANDS_OCTETS, DATA_OCTETS, Surroundings, waiting};
-use crate::policy::Client;
+use crate::policy::{Accepted, Client};
 
 /// Pumps until the session closes, or the peer does; the connection is then still to be closed.
 pub(crate) async fn run<S: Store>(
-    mut session: Session<Recipient>,
+    mut session: Session<Accepted>,
     client: &mut Client<S>,
     mut transport: Transport,
     mut around: Surroundings,
@@ -59,14 +59,13 @@ pub(crate) async fn run<S: Store>(
                 let verdict = client.may_send(&ask.question);
                 ask.answer(verdict);
             }
-            Step::Recipient(ask) => {
-                let question = &ask.question;
-                let verdict = client.may_receive(&question.forward_path, question.envelope.octets);
-                let verdict = verdict.instrument(client.transaction()).await;
+            Step::Recipient(mut ask) => {
+                let transaction = client.transaction();
+                let verdict = client.may_receive(&mut ask.question).instrument(transaction).await;
                 ask.answer(verdict);
             }
             Step::BeginData(ask) => {
-                client.begin_data();
+                client.begin_data(&ask.question);
                 ask.answer(Instant::now());
             }
             Step::Content(octets) => client.take(octets).await,
@@ -74,6 +73,17 @@ pub(crate) async fn run<S: Store>(
             Step::Commit(envelope, ask) => {
                 let transaction = client.transaction();
                 let verdict = client.commit(envelope, ask.hello()).instrument(transaction).await;
+                ask.answer(verdict);
+            }
+
+            Step::CommitEach(envelope, ask) => {
+                let transaction = client.transaction();
+                let verdicts = client.commit_each(envelope, ask.hello()).instrument(transaction).await;
+                ask.answer(verdicts);
+            }
+
+            Step::Verify(ask) => {
+                let verdict = client.verify(&ask.question).await;
                 ask.answer(verdict);
             }
 
@@ -101,7 +111,7 @@ pub(crate) async fn run<S: Store>(
 }
 
 /// Takes what has arrived already.
-fn poll(session: &mut Session<Recipient>, transport: &mut Transport) -> io::Result<()> {
+fn poll(session: &mut Session<Accepted>, transport: &mut Transport) -> io::Result<()> {
     let mut octets = [0; 1024];
     while session.input().len() < INPUT_OCTETS_MAX {
         match transport.read_arrived(&mut octets)? {
@@ -116,7 +126,7 @@ fn poll(session: &mut Session<Recipient>, transport: &mut Transport) -> io::Resu
     Ok(())
 }
 
-impl super::Session for Session<Recipient> {
+impl super::Session for Session<Accepted> {
     fn input(&mut self) -> &mut BytesMut {
         self.input()
     }

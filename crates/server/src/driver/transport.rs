@@ -9,7 +9,7 @@ use proto::sasl::Channel;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 pub(crate) use crate::tls::Arrived;
 use crate::tls::{self, Acceptor, TlsStream};
@@ -18,6 +18,8 @@ use crate::tls::{self, Acceptor, TlsStream};
 pub(crate) enum Transport {
     /// In clear text.
     Clear(TcpStream),
+    /// In clear text, but within this machine.
+    Unix(UnixStream),
     /// Encrypted.
     Tls(Box<TlsStream>),
 }
@@ -27,19 +29,25 @@ impl Transport {
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         match self {
             Self::Clear(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
             Self::Tls(stream) => tls::descriptor(stream),
+        }
+    }
+
+    /// Writes what the system takes at once, to a peer that has said nothing yet.
+    pub(crate) fn try_write(&self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.try_write(octets),
+            Self::Unix(stream) => stream.try_write(octets),
+            Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
     /// Reads what has arrived already.
     pub(super) fn read_arrived(&mut self, octets: &mut [u8]) -> io::Result<Arrived> {
         match self {
-            // The system is asked, not the runtime: that hears of new octets only when it next looks.
-            Self::Clear(stream) => match recv(&*stream, octets, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) | Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(Arrived::Nothing),
-                Ok((_, octets)) => Ok(Arrived::Octets(octets)),
-                Err(error) => Err(error.into()),
-            },
+            Self::Clear(stream) => receive_arrived(stream.as_fd(), octets),
+            Self::Unix(stream) => receive_arrived(stream.as_fd(), octets),
             Self::Tls(stream) => tls::read_arrived(stream, octets),
         }
     }
@@ -52,8 +60,18 @@ impl Transport {
                 let (stream, channel) = Box::pin(acceptor.accept(stream)).await?;
                 Ok((Self::Tls(Box::new(stream)), channel))
             }
+            Self::Unix(_) => Err(io::Error::other("a Unix domain socket is not encrypted")),
             Self::Tls(_) => Err(io::Error::other("the connection is encrypted already")),
         }
+    }
+}
+
+fn receive_arrived(socket: BorrowedFd<'_>, octets: &mut [u8]) -> io::Result<Arrived> {
+    // The system is asked, not the runtime: that hears of new octets only when it next looks.
+    match recv(socket, octets, RecvFlags::DONTWAIT) {
+        Ok((_, 0)) | Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(Arrived::Nothing),
+        Ok((_, octets)) => Ok(Arrived::Octets(octets)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -61,6 +79,7 @@ impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
     }
@@ -70,6 +89,7 @@ impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Unix(stream) => Pin::new(stream).poll_write(context, octets),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, octets),
         }
     }
@@ -77,6 +97,7 @@ impl AsyncWrite for Transport {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_flush(context),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
         }
     }
@@ -84,6 +105,7 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
         }
     }

@@ -6,7 +6,7 @@ use proto::sasl::scram::{self, Verifier};
 use proto::smtp::server::{IssuePassword, Issued, Register};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, LocalPart};
-use store::{AccountId, RegisterError, Store, StoreError};
+use store::{AccountId, RegisterError, RegistrationMode, Store, StoreError};
 
 use super::{Client, Identity, password, store_refusal};
 use crate::clock;
@@ -21,18 +21,10 @@ const RESERVED_NAMES: [&str; 4] = ["postmaster", "mailer-daemon", "abuse", "root
 impl<S: Store> Client<S> {
     /// May the client have an address? `socket` is its connection.
     pub(crate) async fn register(&mut self, wish: &Register, socket: BorrowedFd<'_>) -> Result<Address, Reply> {
-        let registration = &self.settings.config.registration;
-        if !registration.open {
-            return Err(replies::REGISTRATION_CLOSED);
-        }
-        if !registration.tokens.is_empty()
-            && !wish.token.as_ref().is_some_and(|token| is_one_of(token, &registration.tokens))
-        {
-            return Err(replies::BAD_TOKEN);
-        }
+        self.may_register(wish.token.as_deref()).await?;
         let name = wish.name.as_ref().map(|name| self.allowed_name(name)).transpose()?;
         if self.registrations == REGISTRATIONS_PER_SESSION_MAX
-            || !self.settings.registration_rate.admit(Peer::from(self.peer.ip()))
+            || !self.settings.registration_rate.admit(Peer::from(self.peer))
         {
             return Err(replies::REGISTERS_TOO_OFTEN);
         }
@@ -46,16 +38,32 @@ impl<S: Store> Client<S> {
         Ok(address)
     }
 
+    /// As it is configured, and as the operator has set it since.
+    async fn may_register(&self, token: Option<&str>) -> Result<(), Reply> {
+        let (registration, store) = (&self.settings.config.registration, &self.shared.store);
+        let mode = store.registration_mode().await.map_err(|error| store_refusal(&error))?;
+        if !registration.open || mode == RegistrationMode::Held {
+            return Err(replies::REGISTRATION_CLOSED);
+        }
+        if registration.tokens.is_empty() && mode == RegistrationMode::Configured {
+            return Ok(());
+        }
+        let Some(token) = token else { return Err(replies::BAD_TOKEN) };
+        let configured = registration.tokens.iter().map(|token| digest(token));
+        let made = store.tokens().await.map_err(|error| store_refusal(&error))?;
+        let valid: Vec<Digest> = configured.chain(made.into_iter().map(|token| token.digest)).collect();
+        if is_one_of(&digest(token), &valid) { Ok(()) } else { Err(replies::BAD_TOKEN) }
+    }
+
     fn allowed_name(&self, name: &LocalPart) -> Result<Address, Reply> {
         if !self.settings.config.registration.names {
             return Err(replies::NO_NAMES);
         }
-        let text = name.as_str();
-        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-        if !plain || name.is_number() {
+        if !name.is_registrable() {
             return Err(replies::NAME_NOT_ALLOWED);
         }
-        if RESERVED_NAMES.iter().any(|reserved| text.eq_ignore_ascii_case(reserved)) {
+        let is_reserved = RESERVED_NAMES.iter().any(|reserved| name.as_str().eq_ignore_ascii_case(reserved));
+        if is_reserved || self.settings.aliases.reserves(name) {
             return Err(replies::NAME_RESERVED);
         }
         Ok(Address::new(name.clone(), self.settings.config.hostname.clone()))
@@ -123,18 +131,32 @@ impl<S: Store> Client<S> {
     }
 }
 
-/// Compares with every token, in a time that does not tell how much of one is right.
-fn is_one_of(token: &str, tokens: &[String]) -> bool {
-    let digest = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    let shown = digest(token);
-    tokens.iter().fold(false, |found, known| found | (digest(known).as_ref() == shown.as_ref()))
+/// A token's digest (SHA-256).
+type Digest = [u8; 32];
+
+/// What is kept of a token, and compared.
+pub(crate) fn digest(token: &str) -> Digest {
+    let mut digest = Digest::default();
+    digest.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, token.as_bytes()).as_ref());
+    digest
 }
 
-fn new_password() -> Result<(String, Verifier), ring::error::Unspecified> {
+/// Compares with every token, in a time that does not tell how much of one is right.
+fn is_one_of(shown: &Digest, known: &[Digest]) -> bool {
+    known.iter().fold(false, |found, known| found | (known == shown))
+}
+
+/// A password, and what is kept of it. Takes a millisecond of work, as does [`verifier_of`].
+pub(crate) fn new_password() -> Result<(String, Verifier), ring::error::Unspecified> {
     let password = password::generate()?;
-    let salt: [u8; scram::SALT_OCTETS] = password::random()?;
-    let verifier = Verifier::derive(&password, &salt, scram::ITERATIONS);
+    let verifier = verifier_of(&password)?;
     Ok((password, verifier))
+}
+
+/// What is kept of a password.
+pub(crate) fn verifier_of(password: &str) -> Result<Verifier, ring::error::Unspecified> {
+    let salt: [u8; scram::SALT_OCTETS] = password::random()?;
+    Ok(Verifier::derive(password, &salt, scram::ITERATIONS))
 }
 
 /// Sees to it that there is a postmaster (RFC 5321 §4.5.1), whose password is known to nobody. What is kept of it makes a secret
@@ -155,8 +177,5 @@ pub(crate) async fn keep_postmaster<S: Store>(store: &S, domain: &Domain) -> Res
             }
         }
     };
-    let digest = ring::digest::digest(&ring::digest::SHA256, verifier.to_string().as_bytes());
-    let mut secret = [0; 32];
-    secret.copy_from_slice(digest.as_ref());
-    Ok(secret)
+    Ok(digest(&verifier.to_string()))
 }

@@ -80,7 +80,7 @@ impl<S: Store> Client<S> {
         let account = self.find(user).await?;
         let Some(account) = self.proved(account, attempt).await? else {
             // Of many that are tried at once, those that are too many hear nothing of what they have guessed.
-            let refused = match self.shared.failures.count(self.peer.ip(), self.key(user)) {
+            let refused = match self.shared.failures.count(self.peer, self.key(user)) {
                 true => LoginRefused::Credentials,
                 false => LoginRefused::TooManyFailures,
             };
@@ -112,7 +112,7 @@ impl<S: Store> Client<S> {
     }
 
     fn may_try(&self, user: &str) -> Result<(), LoginRefused> {
-        if self.shared.failures.are_too_many(self.peer.ip(), &self.key(user)) {
+        if self.shared.failures.are_too_many(self.peer, &self.key(user)) {
             tracing::info!("a login was refused: too many have failed");
             return Err(LoginRefused::TooManyFailures);
         }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use proto::ReversePath;
+use proto::carriable::Carrier;
 use proto::pop3::server::Message;
 use proto::pop3::{Response, responses};
 use proto::smtp::server::Block;
 use proto::smtp::{Reply, replies};
-use store::{AccountId, Arrivals, EntryId, Maildrop, MaildropEntry, Reader, Store, StoreError};
+use store::{AccountId, Arrivals, EntryId, Form, Maildrop, MaildropEntry, Reader, Store, StoreError};
 use tokio::time::Instant;
 
 use super::{Client, Identity, store_refusal};
@@ -30,7 +31,41 @@ pub(super) struct Handover<R> {
 enum Text<R> {
     Out,
     Notice,
-    Stored { trace: Option<String>, reader: R },
+    Stored(Stored<R>),
+}
+
+/// A message that is read from the store.
+struct Stored<R> {
+    /// What goes before it, until it is out.
+    trace: Option<String>,
+    reader: R,
+    /// Makes lines of a binary one; gone with its end.
+    carrier: Option<Carrier>,
+}
+
+impl<R: Reader> Stored<R> {
+    fn new(trace: Option<String>, form: Form, reader: R) -> Self {
+        Self { trace, reader, carrier: (form != Form::Text).then(Carrier::new) }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        if let Some(trace) = self.trace.take() {
+            return Ok(Some(trace.into()));
+        }
+        let Some(carrier) = &mut self.carrier else {
+            return self.reader.next().await;
+        };
+        let mut lines = BytesMut::new();
+        match self.reader.next().await? {
+            Some(octets) => carrier.write(&octets, &mut lines),
+            None => {
+                if let Some(carrier) = self.carrier.take() {
+                    carrier.finish(&mut lines);
+                }
+            }
+        }
+        Ok(Some(lines.freeze()))
+    }
 }
 
 /// A message as POP3 lists it: the trace lines are part of it.
@@ -39,7 +74,11 @@ pub(crate) struct Listed(MaildropEntry);
 
 impl Message for Listed {
     fn octets(&self) -> u64 {
-        self.0.trace_octets + self.0.octets
+        let octets = match self.0.form {
+            Form::Text => self.0.octets,
+            Form::Binary { carried_octets } => carried_octets,
+        };
+        self.0.trace_octets + octets
     }
 
     /// Entries are numbered anew in a new store, or in one that was put back to an earlier state: then the time tells them apart.
@@ -94,7 +133,7 @@ impl<S: Store> Client<S> {
         match self.shared.store.open(*account, entry).await {
             Ok(Some((message, reader))) => {
                 self.handover.opened += 1;
-                self.handover.text = Text::Stored { trace: None, reader };
+                self.handover.text = Text::Stored(Stored::new(None, message.form, reader));
                 Some(Block { from: message.reverse_path, to: message.recipient })
             }
             Ok(None) => {
@@ -122,10 +161,7 @@ impl<S: Store> Client<S> {
                 self.handover.text = Text::Out;
                 Some(Bytes::from_static(NOTICE))
             }
-            Text::Stored { trace, reader } => match trace.take() {
-                Some(trace) => Some(trace.into()),
-                None => reader.next().await?,
-            },
+            Text::Stored(stored) => stored.next().await?,
         };
         if chunk.is_none() {
             self.handover.text = Text::Out;
@@ -151,7 +187,7 @@ impl<S: Store> Client<S> {
         let entry = message.0.id;
         match self.shared.store.open(account, entry).await {
             Ok(Some((message, reader))) => {
-                self.handover.text = Text::Stored { trace: Some(message.trace), reader };
+                self.handover.text = Text::Stored(Stored::new(Some(message.trace), message.form, reader));
                 Ok(())
             }
             Ok(None) => Err(responses::MESSAGE_GONE),

@@ -4,12 +4,16 @@
 //! wrong inside goes to the log, and the client hears that something did.
 
 mod accounts;
+mod delivery;
+mod incoming;
 mod login;
 mod maildrop;
-mod password;
+pub(crate) mod password;
+mod reports;
+mod routing;
+mod trace;
 mod transaction;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use proto::Address;
@@ -22,21 +26,24 @@ use tracing::Span;
 use crate::clock;
 use crate::config::{Listen, Tls};
 use crate::descriptors::Descriptors;
+use crate::peers::PeerAddress;
 use crate::presence::Bond;
 use crate::shared::{Settings, Shared};
 
+use incoming::Incoming;
 use maildrop::Handover;
 
-pub(crate) use accounts::keep_postmaster;
+pub(crate) use accounts::{digest, keep_postmaster, new_password, verifier_of};
 pub(crate) use maildrop::Listed;
-use transaction::{Incoming, Transaction};
+pub(crate) use transaction::Accepted;
+use transaction::Transaction;
 
 /// The client of one connection.
 pub(crate) struct Client<S: Store> {
     shared: Arc<Shared<S>>,
     settings: Arc<Settings>,
     listen: Listen,
-    peer: SocketAddr,
+    peer: PeerAddress,
     /// Whether the connection is encrypted, for trace lines.
     encrypted: bool,
     descriptors: Descriptors,
@@ -57,7 +64,7 @@ struct Identity {
 }
 
 impl<S: Store> Client<S> {
-    pub(crate) fn new(shared: Arc<Shared<S>>, settings: Arc<Settings>, listen: Listen, peer: SocketAddr) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<S>>, settings: Arc<Settings>, listen: Listen, peer: PeerAddress) -> Self {
         let encrypted = listen.tls == Tls::Implicit;
         Self {
             shared,
@@ -76,7 +83,7 @@ impl<S: Store> Client<S> {
 
     /// What a connection with this client is while it is in clear text. Nobody overhears what stays on this machine.
     pub(crate) fn clear_channel(&self) -> Channel {
-        if self.peer.ip().to_canonical().is_loopback() { Channel::Local } else { Channel::Clear }
+        if self.peer.is_local() { Channel::Local } else { Channel::Clear }
     }
 
     /// The span of the transaction that goes on, or of the last one.

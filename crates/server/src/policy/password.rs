@@ -9,7 +9,7 @@ const CHARACTERS: usize = 16;
 const GROUP: usize = 4;
 
 /// A new password, such as `vqk4-7t2m-p3xa-c9rd`.
-pub(super) fn generate() -> Result<String, Unspecified> {
+pub(crate) fn generate() -> Result<String, Unspecified> {
     let octets: [u8; CHARACTERS] = random()?;
     let mut password = String::with_capacity(CHARACTERS + CHARACTERS / GROUP);
     for (at, octet) in octets.iter().enumerate() {

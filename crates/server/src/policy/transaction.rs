@@ -1,28 +1,18 @@
-//! Who may send, and to whom; and a message on its way into the store.
+//! Who may send, and to whom.
 
-use proto::header::Beginning;
-use proto::smtp::server::{Envelope, Hello, Mail};
+use proto::smtp::dsn::{Notify, OriginalRecipient};
+use proto::smtp::server::{self, Mail, Role};
 use proto::smtp::{Reply, replies};
-use proto::{Address, Domain, ForwardPath, ReversePath};
-use store::{Body, NewMessage, Recipient, Store};
+use proto::Address;
+use store::{Recipient, Store};
 use tracing::Span;
 
-use super::{Client, store_refusal};
-use crate::clock;
-
-/// The body of the message that is coming in.
-#[derive(Default)]
-pub(super) enum Incoming<B> {
-    #[default]
-    None,
-    Open(B, Beginning),
-    /// The store could not take all of it.
-    Failed(Reply),
-}
+use super::Client;
+use super::routing::{Member, Route};
 
 /// The transaction as trace line and log name it.
 pub(super) struct Transaction {
-    id: String,
+    pub(super) id: String,
     pub(super) span: Span,
 }
 
@@ -32,16 +22,59 @@ impl Default for Transaction {
     }
 }
 
+/// A recipient that was accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// Its mailbox, under the address that the envelope has.
+    pub(super) recipient: Recipient,
+    /// How many octets that can still take.
+    pub(super) room: u64,
+    /// What is rare.
+    pub(super) more: Option<Box<More>>,
+}
+
+/// What not every recipient has.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    /// When the sender wants to hear of it.
+    pub(super) notify: Option<Notify>,
+    /// Whom the sender has sent it to.
+    pub(super) original: Option<OriginalRecipient>,
+    /// The other mailboxes of an alias.
+    pub(super) others: Vec<Recipient>,
+    /// Those of an alias that can't have it, and why.
+    pub(super) left_out: Vec<(Address, Reply)>,
+}
+
+impl Accepted {
+    /// When the sender wants to hear of it (RFC 3461 §4.1).
+    pub(super) fn notify(&self) -> Notify {
+        self.more.as_ref().and_then(|more| more.notify).unwrap_or_default()
+    }
+
+    /// The mailboxes that it goes to.
+    pub(super) fn into_mailboxes(self) -> impl Iterator<Item = Recipient> {
+        std::iter::once(self.recipient).chain(self.more.map(|more| more.others).unwrap_or_default())
+    }
+
+    /// Those of an alias that can't have it.
+    pub(super) fn left_out(&self) -> &[(Address, Reply)] {
+        self.more.as_ref().map_or(&[], |more| &more.left_out)
+    }
+}
+
 impl<S: Store> Client<S> {
     /// May mail come from there? An account sends as itself; a peer without one only from outside, and only where mail from
-    /// outside is taken.
+    /// outside is taken. Over LMTP the server in front has decided.
     pub(crate) fn may_send(&mut self, mail: &Mail) -> Result<(), Reply> {
-        let sender = mail.reverse_path.address();
+        let (role, sender) = (self.listen.role(), mail.reverse_path.address());
         let verdict = match self.identity() {
-            Some(identity) if sender.is_some_and(|sender| sender.key() == identity.address.key()) => Ok(()),
+            _ if role == Role::Lmtp => Ok(()),
+            Some(identity) if sender.is_some_and(|sender| self.is_own(&identity.address, sender)) => Ok(()),
             Some(_) => Err(replies::NOT_YOUR_ADDRESS),
-            None if !self.listen.from_outside => Err(replies::REGISTER_FIRST),
-            None if sender.is_some_and(|sender| sender.domain() == self.domain()) => Err(replies::REGISTER_FIRST),
+            None if role == Role::Submission => Err(replies::LOG_IN_FIRST),
+            None if role == Role::Clients => Err(replies::REGISTER_FIRST),
+            None if sender.is_some_and(|sender| self.is_local(sender)) => Err(replies::REGISTER_FIRST),
             None => Ok(()),
         };
         if verdict.is_ok() {
@@ -51,108 +84,49 @@ impl<S: Store> Client<S> {
         verdict
     }
 
-    /// May it go there? To our own users, and to nobody else.
-    pub(crate) async fn may_receive(
-        &self,
-        forward_path: &ForwardPath,
-        octets: Option<u64>,
-    ) -> Result<Recipient, Reply> {
-        let address = match forward_path {
-            ForwardPath::Address(address) if address.domain() == self.domain() => address.clone(),
-            ForwardPath::Address(_) => return Err(replies::RELAYING_DENIED),
-            ForwardPath::Postmaster => Address::postmaster(self.domain()),
+    /// May it go there? To our own users, and to nobody else. What can be refused is refused here.
+    pub(crate) async fn may_receive(&self, question: &mut server::Recipient<Accepted>) -> Result<Accepted, Reply> {
+        let octets = question.envelope.parameters.octets;
+        let address = self.local_address(&question.forward_path)?;
+        let mut accepted = match self.route(&address).await? {
+            Route::Account(mailbox) if self.has_room(&mailbox, octets) => Accepted {
+                recipient: Recipient { account: mailbox.account, address },
+                room: self.room(&mailbox),
+                more: None,
+            },
+            Route::Account(_) => return Err(replies::MAILBOX_FULL),
+            Route::Several(members) => self.accept_some(address, members, octets)?,
         };
-        match self.shared.store.mailbox(&address).await {
-            Ok(Some(mailbox)) => {
-                let room = self.settings.config.limits.mailbox_size.as_u64().saturating_sub(mailbox.octets);
-                let fits = room > 0 && octets.unwrap_or(0) <= room;
-                if fits { Ok(Recipient { account: mailbox.account, address }) } else { Err(replies::MAILBOX_FULL) }
-            }
-            Ok(None) => Err(replies::NO_SUCH_USER),
-            Err(error) => Err(store_refusal(&error)),
+        let (notify, original) = (question.notify.take(), question.original.take());
+        if notify.is_some() || original.is_some() {
+            let more = accepted.more.get_or_insert_default();
+            (more.notify, more.original) = (notify, original);
         }
+        Ok(accepted)
     }
 
-    fn domain(&self) -> &Domain {
-        &self.settings.config.hostname
-    }
-
-    /// A message's data may come; that of an earlier one is of no use any more.
-    pub(crate) fn begin_data(&mut self) {
-        self.incoming = Incoming::Open(self.shared.store.body(), Beginning::default());
-    }
-
-    /// Takes octets of the message. What goes wrong is said when its end has come.
-    pub(crate) async fn take(&mut self, octets: &[u8]) {
-        let Incoming::Open(body, beginning) = &mut self.incoming else { return };
-        beginning.read(octets);
-        if let Err(error) = body.write(octets).await {
-            self.incoming = Incoming::Failed(self.transaction.span.in_scope(|| store_refusal(&error)));
-        }
-    }
-
-    /// The message will be refused.
-    pub(crate) fn abandon(&mut self) {
-        self.incoming = Incoming::None;
-    }
-
-    /// Keeps the message for good and for all recipients, or says why not.
-    pub(crate) async fn commit(&mut self, envelope: Envelope<Recipient>, hello: &Hello) -> Result<(), Reply> {
-        let (body, beginning) = match std::mem::take(&mut self.incoming) {
-            Incoming::Open(body, beginning) => (body, beginning),
-            Incoming::Failed(reply) => return Err(reply),
-            Incoming::None => return Err(replies::STORE_FAILED),
-        };
-        let Envelope { reverse_path, recipients, utf8, .. } = envelope;
-        let (octets, now) = (body.octets(), clock::now());
-        let mut trace = self.trace(&reverse_path, hello, utf8, now);
-        if beginning.is_text() {
-            trace.push_str("\r\n");
-        }
-        let (count, from) = (recipients.len(), reverse_path.to_string());
-        let message = NewMessage { reverse_path, recipients, trace, received_at: now };
-        match self.shared.store.deliver(message, body).await {
-            Ok(_) => {
-                tracing::info!(from, recipients = count, octets, "accepted");
-                Ok(())
-            }
-            Err(error) => {
-                tracing::warn!(from, recipients = count, octets, "not accepted");
-                Err(store_refusal(&error))
+    /// An alias takes mail as long as one of its mailboxes does; the sender will hear of the others.
+    fn accept_some(&self, address: Address, members: Vec<Member>, octets: Option<u64>) -> Result<Accepted, Reply> {
+        let (mut taking, mut room, mut left_out) = (Vec::new(), 0, Vec::new());
+        for member in members {
+            match member.mailbox {
+                Some(mailbox) if self.has_room(&mailbox, octets) => {
+                    room = room.max(self.room(&mailbox));
+                    taking.push(Recipient { account: mailbox.account, address: address.clone() });
+                }
+                Some(_) => left_out.push((member.address, replies::MAILBOX_FULL)),
+                None => left_out.push((member.address, replies::NO_SUCH_USER)),
             }
         }
-    }
-
-    /// The trace lines (RFC 5321 §4.4), with the protocol by RFC 3848 and RFC 6531 §3.7.3. The delivery is the final one, so
-    /// Return-Path is among them.
-    fn trace(&self, reverse_path: &ReversePath, hello: &Hello, utf8: bool, now: store::Timestamp) -> String {
-        let authenticated = self.identity.as_ref().is_some_and(|identity| identity.authenticated);
-        let (protocol, is_extended) = match hello {
-            _ if utf8 => ("UTF8SMTP", true),
-            Hello::Ehlo(_) => ("ESMTP", true),
-            Hello::None | Hello::Helo(_) => ("SMTP", false),
-        };
-        let encrypted = if is_extended && self.encrypted { "S" } else { "" };
-        let authenticated = if is_extended && authenticated { "A" } else { "" };
-        let path = match reverse_path {
-            ReversePath::Null => "<>".to_owned(),
-            ReversePath::Address(address) => format!("<{address}>"),
-        };
-        let name: Option<Domain> = hello.name().and_then(|name| name.parse().ok());
-        let name = name.as_ref().map_or("unknown", Domain::as_str);
-        let (peer, domain, date) = (address_literal(self.peer.ip()), self.domain(), clock::date_time(now));
-        let id = &self.transaction.id;
-        let protocol = format!("{protocol}{encrypted}{authenticated}");
-        format!(
-            "Return-Path: {path}\r\nReceived: from {name} ({peer})\r\n\tby {domain} with {protocol} id {id};\r\n\t{date}\r\n"
-        )
-    }
-}
-
-/// RFC 5321 §4.1.3.
-fn address_literal(address: std::net::IpAddr) -> String {
-    match address.to_canonical() {
-        std::net::IpAddr::V4(address) => format!("[{address}]"),
-        std::net::IpAddr::V6(address) => format!("[IPv6:{address}]"),
+        let mut taking = taking.into_iter();
+        match (taking.next(), left_out.first()) {
+            (Some(recipient), _) => {
+                let more = More { others: taking.collect(), left_out, ..More::default() };
+                let is_plain = more.others.is_empty() && more.left_out.is_empty();
+                Ok(Accepted { recipient, room, more: (!is_plain).then(|| Box::new(more)) })
+            }
+            (None, Some((_, reply))) => Err(reply.clone()),
+            (None, None) => Err(replies::NO_SUCH_USER),
+        }
     }
 }

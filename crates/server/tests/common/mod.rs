@@ -33,7 +33,7 @@ impl Running {
         let addresses = runtime.block_on(async {
             let store = Embedded::open(data.path()).unwrap();
             let server = Server::bind(config, data.path(), store).await.unwrap();
-            let addresses = server.addresses().unwrap().into_iter().map(|(_, address)| address).collect();
+            let addresses = server.addresses().unwrap().into_iter().filter_map(|(_, address)| address.tcp()).collect();
             tokio::spawn(server.run(std::future::pending()));
             addresses
         });

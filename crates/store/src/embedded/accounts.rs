@@ -4,10 +4,10 @@ use proto::sasl::scram::Verifier;
 use proto::{Address, Domain};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::database::parsed;
+use super::database::{integer, parsed};
 use super::messages;
 use super::writer::Group;
-use crate::{Account, AccountId, Mailbox, Swept, Timestamp};
+use crate::{Account, AccountId, AccountSummary, Mailbox, Quota, StoreError, Swept, Timestamp};
 
 /// What of an address its account is found by.
 pub(super) struct NewAccount {
@@ -72,9 +72,54 @@ pub(super) fn next_free_number(
 /// The mailbox of the living account with this key.
 pub(super) fn mailbox(connection: &Connection, key: &str) -> rusqlite::Result<Option<Mailbox>> {
     connection
-        .prepare_cached("SELECT id, octets FROM account WHERE key = ?1 AND held_until IS NULL")?
-        .query_row([key], |row| Ok(Mailbox { account: row.get(0)?, octets: row.get(1)? }))
+        .prepare_cached(
+            "SELECT id, octets, messages, quota_octets, quota_messages FROM account
+             WHERE key = ?1 AND held_until IS NULL",
+        )?
+        .query_row([key], |row| {
+            Ok(Mailbox {
+                account: row.get("id")?,
+                octets: row.get("octets")?,
+                messages: row.get("messages")?,
+                quota: to_quota(row)?,
+            })
+        })
         .optional()
+}
+
+/// Living accounts behind this key.
+pub(super) fn accounts(connection: &Connection, after: &str, limit: usize) -> rusqlite::Result<Vec<AccountSummary>> {
+    connection
+        .prepare_cached(
+            "SELECT id, address, verifier, used_at, octets, messages, quota_octets, quota_messages FROM account
+             WHERE key > ?1 AND held_until IS NULL ORDER BY key LIMIT ?2",
+        )?
+        .query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], to_summary)?
+        .collect()
+}
+
+/// A living account and how full its mailbox is.
+pub(super) fn summary(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<AccountSummary>> {
+    connection
+        .prepare_cached(
+            "SELECT id, address, verifier, used_at, octets, messages, quota_octets, quota_messages FROM account
+             WHERE id = ?1 AND held_until IS NULL",
+        )?
+        .query_row([id], to_summary)
+        .optional()
+}
+
+fn to_summary(row: &Row<'_>) -> rusqlite::Result<AccountSummary> {
+    Ok(AccountSummary {
+        account: to_account(row)?,
+        octets: row.get("octets")?,
+        messages: row.get("messages")?,
+        quota: to_quota(row)?,
+    })
+}
+
+fn to_quota(row: &Row<'_>) -> rusqlite::Result<Quota> {
+    Ok(Quota { octets: row.get("quota_octets")?, messages: row.get("quota_messages")? })
 }
 
 /// A living account.
@@ -103,11 +148,36 @@ pub(super) fn set_verifier(group: &Group<'_>, id: AccountId, verifier: &str) -> 
     Ok(changed == 1)
 }
 
+/// A quota as it goes into the table.
+pub(super) struct NewQuota {
+    octets: Option<i64>,
+    messages: Option<i64>,
+}
+
+impl NewQuota {
+    pub(super) fn new(quota: Quota) -> Result<Self, StoreError> {
+        let Quota { octets, messages } = quota;
+        Ok(Self { octets: octets.map(integer).transpose()?, messages: messages.map(integer).transpose()? })
+    }
+}
+
+/// Whether there is such an account.
+pub(super) fn set_quota(group: &Group<'_>, id: AccountId, quota: &NewQuota) -> rusqlite::Result<bool> {
+    let changed = group
+        .prepare_cached(
+            "UPDATE account SET quota_octets = ?2, quota_messages = ?3 WHERE id = ?1 AND held_until IS NULL",
+        )?
+        .execute(params![id, quota.octets, quota.messages])?;
+    Ok(changed == 1)
+}
+
 /// Turns an account into a hold on its address. Nothing, if it has ended before.
 pub(super) fn end(group: &mut Group<'_>, id: AccountId, held_until: Timestamp) -> rusqlite::Result<()> {
     let ended = group
         .prepare_cached(
-            "UPDATE account SET held_until = ?2, verifier = NULL, octets = 0 WHERE id = ?1 AND held_until IS NULL",
+            "UPDATE account SET held_until = ?2, verifier = NULL, octets = 0, messages = 0,
+                 quota_octets = NULL, quota_messages = NULL
+             WHERE id = ?1 AND held_until IS NULL",
         )?
         .execute(params![id, held_until])?;
     if ended == 1 { messages::delete_all(group, id) } else { Ok(()) }

@@ -11,8 +11,8 @@ use tokio::task;
 use super::spool::{Spool, SpoolFile};
 use crate::{Body, Reader, StoreError};
 
-/// The most octets of a body that are kept in the database; a bigger one goes to a file. Also about what a body on its way
-/// in costs of memory, and the most that one on its way out does.
+/// The most octets of a body that are kept in the database; a bigger one goes to a file, unless it is a report's. Also
+/// about what a body on its way in costs of memory, and the most that a reader gives at once.
 pub const INLINE_OCTETS_MAX: usize = 64 << 10;
 
 /// A message's bytes on their way in.
@@ -119,7 +119,7 @@ impl Reader for EmbeddedReader {
     async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         match &mut self.0 {
             Source::Inline(bytes) if bytes.is_empty() => Ok(None),
-            Source::Inline(bytes) => Ok(Some(std::mem::take(bytes))),
+            Source::Inline(bytes) => Ok(Some(bytes.split_to(bytes.len().min(INLINE_OCTETS_MAX)))),
             Source::File { octets_left: 0, .. } => Ok(None),
             Source::File { file, octets_left } => {
                 let room = usize::try_from(*octets_left).map_or(INLINE_OCTETS_MAX, |left| left.min(INLINE_OCTETS_MAX));

@@ -92,6 +92,11 @@ macro_rules! integer_columns {
 
 integer_columns!(AccountId, EntryId, FileNumber, MessageId, Timestamp);
 
+/// A number as a column can keep it. One that is too big is found here, not by the writer, whom it would stop.
+pub(super) fn integer(number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|error| StoreError::Failed(Box::new(error)))
+}
+
 /// What a failed read means to its caller.
 pub(super) fn read_error(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {

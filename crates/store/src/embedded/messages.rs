@@ -3,10 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::body::Stored;
-use super::database::parsed;
+use super::database::{integer, parsed};
 use super::spool::FileNumber;
 use super::writer::Group;
-use crate::{AccountId, EntryId, Maildrop, MaildropEntry, MessageId, NewMessage, StoredMessage, Timestamp};
+use crate::{
+    AccountId, EntryId, Form, Maildrop, MaildropEntry, MessageId, NewMessage, Report, StoreError, StoredMessage,
+    Timestamp,
+};
 
 /// A message and its bytes, as they go into the tables.
 pub(super) struct Delivery {
@@ -15,20 +18,33 @@ pub(super) struct Delivery {
     received_at: Timestamp,
     recipients: Vec<(AccountId, String)>,
     octets: u64,
+    /// Of a binary message.
+    carried_octets: Option<i64>,
     body: Stored,
 }
 
 impl Delivery {
-    pub(super) fn new(message: NewMessage, octets: u64, body: Stored) -> Self {
-        let NewMessage { reverse_path, recipients, trace, received_at } = message;
-        Self {
+    pub(super) fn new(message: NewMessage, octets: u64, body: Stored) -> Result<Self, StoreError> {
+        let NewMessage { reverse_path, recipients, trace, received_at, form } = message;
+        let carried_octets = match form {
+            Form::Text => None,
+            Form::Binary { carried_octets } => Some(integer(carried_octets)?),
+        };
+        Ok(Self {
             reverse_path: reverse_path.to_string(),
             trace,
             received_at,
             recipients: recipients.into_iter().map(|to| (to.account, to.address.to_string())).collect(),
             octets,
+            carried_octets,
             body,
-        }
+        })
+    }
+
+    /// A report, whose bytes are in memory.
+    pub(super) fn report(report: Report) -> Result<Self, StoreError> {
+        let Report { message, text } = report;
+        Self::new(message, text.len() as u64, Stored::Inline(text))
     }
 
     /// Octets of the body that are in memory.
@@ -40,8 +56,21 @@ impl Delivery {
     }
 }
 
-/// Puts a message into the mailboxes of the recipients that are still there. If there are none it is gone at once.
-pub(super) fn deliver(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Result<MessageId> {
+/// Puts a message, and the reports about it, into the mailboxes of the recipients that are still there.
+pub(super) fn deliver(
+    group: &mut Group<'_>,
+    delivery: Delivery,
+    reports: Vec<Delivery>,
+) -> rusqlite::Result<MessageId> {
+    let message = deliver_one(group, delivery)?;
+    for report in reports {
+        deliver_one(group, report)?;
+    }
+    Ok(message)
+}
+
+/// If none of the recipients is there the message is gone at once.
+fn deliver_one(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Result<MessageId> {
     let message = insert_message(group, &delivery)?;
     let mut is_kept = false;
     for (account, recipient) in &delivery.recipients {
@@ -59,16 +88,17 @@ pub(super) fn deliver(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Re
 }
 
 fn insert_message(group: &Group<'_>, delivery: &Delivery) -> rusqlite::Result<MessageId> {
-    let Delivery { reverse_path, trace, received_at, octets, body, .. } = delivery;
+    let Delivery { reverse_path, trace, received_at, octets, carried_octets, body, .. } = delivery;
     let (file, body) = match body {
         Stored::Inline(bytes) => (None, Some(bytes)),
         Stored::File(file) => (Some(file.number()), None),
     };
     group
         .prepare_cached(
-            "INSERT INTO message (reverse_path, trace, received_at, octets, file, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO message (reverse_path, trace, received_at, octets, carried_octets, file, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .insert(params![reverse_path, trace, received_at, octets, file, body])
+        .insert(params![reverse_path, trace, received_at, octets, carried_octets, file, body])
         .map(MessageId)
 }
 
@@ -80,17 +110,17 @@ fn insert_entry(
     recipient: &str,
     delivery: &Delivery,
 ) -> rusqlite::Result<bool> {
-    let Delivery { octets, received_at, trace, .. } = delivery;
+    let Delivery { octets, carried_octets, received_at, trace, .. } = delivery;
     let inserted = group
         .prepare_cached(
-            "INSERT INTO entry (account, message, recipient, octets, trace_octets, received_at)
-             SELECT id, ?2, ?3, ?4, ?5, ?6 FROM account WHERE id = ?1 AND held_until IS NULL
+            "INSERT INTO entry (account, message, recipient, octets, carried_octets, trace_octets, received_at)
+             SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM account WHERE id = ?1 AND held_until IS NULL
              ON CONFLICT (account, message) DO NOTHING",
         )?
-        .execute(params![account, message, recipient, octets, trace.len(), received_at])?;
+        .execute(params![account, message, recipient, octets, carried_octets, trace.len(), received_at])?;
     if inserted == 1 {
         group
-            .prepare_cached("UPDATE account SET octets = octets + ?2 WHERE id = ?1")?
+            .prepare_cached("UPDATE account SET octets = octets + ?2, messages = messages + 1 WHERE id = ?1")?
             .execute(params![account, octets])?;
     }
     Ok(inserted == 1)
@@ -99,10 +129,17 @@ fn insert_entry(
 /// A mailbox's entries, oldest first.
 pub(super) fn maildrop(connection: &Connection, account: AccountId) -> rusqlite::Result<Maildrop> {
     let mut entries = connection.prepare_cached(
-        "SELECT message, octets, trace_octets, received_at FROM entry WHERE account = ?1 ORDER BY message",
+        "SELECT message, octets, carried_octets, trace_octets, received_at FROM entry
+         WHERE account = ?1 ORDER BY message",
     )?;
     let entries = entries.query_map([account], |row| {
-        Ok(MaildropEntry { id: row.get(0)?, octets: row.get(1)?, trace_octets: row.get(2)?, received_at: row.get(3)? })
+        Ok(MaildropEntry {
+            id: row.get(0)?,
+            octets: row.get(1)?,
+            form: to_form(row.get(2)?),
+            trace_octets: row.get(3)?,
+            received_at: row.get(4)?,
+        })
     })?;
     Ok(Maildrop { entries: entries.collect::<rusqlite::Result<_>>()? })
 }
@@ -121,7 +158,8 @@ pub(super) fn find(
 ) -> rusqlite::Result<Option<(StoredMessage, Location)>> {
     connection
         .prepare_cached(
-            "SELECT reverse_path, recipient, trace, message.octets AS octets, file, body
+            "SELECT reverse_path, recipient, trace, message.octets AS octets,
+                 message.carried_octets AS carried_octets, file, body
              FROM entry JOIN message ON message.id = entry.message
              WHERE entry.account = ?1 AND entry.message = ?2",
         )?
@@ -135,6 +173,7 @@ fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<(StoredMessage, Location
         recipient: parsed(row, "recipient")?,
         trace: row.get("trace")?,
         octets: row.get("octets")?,
+        form: to_form(row.get("carried_octets")?),
     };
     let location = match row.get("file")? {
         Some(file) => Location::File(file),
@@ -143,9 +182,13 @@ fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<(StoredMessage, Location
     Ok((message, location))
 }
 
+fn to_form(carried_octets: Option<u64>) -> Form {
+    carried_octets.map_or(Form::Text, |carried_octets| Form::Binary { carried_octets })
+}
+
 /// Removes entries of this account, and the messages that were in no other mailbox.
 pub(super) fn flush(group: &mut Group<'_>, account: AccountId, entries: &[EntryId]) -> rusqlite::Result<()> {
-    let mut octets = 0;
+    let (mut octets, mut messages) = (0, 0);
     for entry in entries {
         let removed: Option<u64> = group
             .prepare_cached("DELETE FROM entry WHERE account = ?1 AND message = ?2 RETURNING octets")?
@@ -153,12 +196,13 @@ pub(super) fn flush(group: &mut Group<'_>, account: AccountId, entries: &[EntryI
             .optional()?;
         if let Some(removed) = removed {
             octets += removed;
+            messages += 1;
             delete_if_unused(group, MessageId(entry.0))?;
         }
     }
     group
-        .prepare_cached("UPDATE account SET octets = octets - ?2 WHERE id = ?1")?
-        .execute(params![account, octets])
+        .prepare_cached("UPDATE account SET octets = octets - ?2, messages = messages - ?3 WHERE id = ?1")?
+        .execute(params![account, octets, messages])
         .map(drop)
 }
 

@@ -13,8 +13,9 @@ use tokio::task;
 
 use crate::arrivals::Bells;
 use crate::{
-    Account, AccountId, Arrivals, EntryId, Mailbox, Maildrop, MessageId, NewMessage, RegisterError, Store, StoreError,
-    StoredMessage, Swept, Timestamp,
+    Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, EntryId, Mailbox, Maildrop, MessageId,
+    NewMessage, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError, RegistrationMode, Report, Store, StoreError,
+    StoredMessage, Swept, Timestamp, Token,
 };
 
 mod accounts;
@@ -25,6 +26,7 @@ mod health;
 mod messages;
 mod open;
 mod readers;
+mod registration;
 mod schema;
 mod spool;
 mod writer;
@@ -35,6 +37,8 @@ mod tests;
 pub use body::{EmbeddedBody, EmbeddedReader, INLINE_OCTETS_MAX};
 pub use open::OpenError;
 
+use accounts::NewQuota;
+use body::Stored;
 use messages::{Delivery, Location};
 use readers::Readers;
 use spool::Spool;
@@ -61,6 +65,10 @@ struct NoAccount;
 #[derive(Debug, Error)]
 #[error("every number is taken")]
 struct NoNumber;
+
+#[derive(Debug, Error)]
+#[error("the reports about a message are too many or too long")]
+struct ReportsTooLong;
 
 #[derive(Debug, Error)]
 #[error("the file of a message's bytes is missing")]
@@ -94,6 +102,21 @@ impl Store for Embedded {
         self.lookups.read(|connection| accounts::account(connection, id))
     }
 
+    async fn accounts(&self, after: Option<&str>, limit: usize) -> Result<Vec<AccountSummary>, StoreError> {
+        let after = after.unwrap_or_default().to_owned();
+        self.list(move |connection| accounts::accounts(connection, &after, limit)).await
+    }
+
+    async fn summary(&self, id: AccountId) -> Result<Option<AccountSummary>, StoreError> {
+        self.list(move |connection| accounts::summary(connection, id)).await
+    }
+
+    async fn set_quota(&self, id: AccountId, quota: Quota) -> Result<(), StoreError> {
+        let quota = NewQuota::new(quota)?;
+        let is_set = self.writer.run(0, move |group| accounts::set_quota(group, id, &quota)).await?;
+        if is_set { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
+    }
+
     async fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> Result<(), StoreError> {
         let verifier = verifier.to_string();
         let is_set = self.writer.run(0, move |group| accounts::set_verifier(group, id, &verifier)).await?;
@@ -121,10 +144,27 @@ impl Store for Embedded {
         EmbeddedBody::new(Arc::clone(&self.spool))
     }
 
-    async fn deliver(&self, message: NewMessage, body: EmbeddedBody) -> Result<MessageId, StoreError> {
-        let octets = crate::Body::octets(&body);
-        let delivery = Delivery::new(message, octets, body.finish().await?);
-        self.writer.run(delivery.octets_in_memory(), move |group| messages::deliver(group, delivery)).await
+    async fn deliver(
+        &self,
+        message: NewMessage,
+        body: EmbeddedBody,
+        reports: Vec<Report>,
+    ) -> Result<MessageId, StoreError> {
+        if reports.len() > REPORTS_MAX || reports.iter().any(|report| report.text.len() > REPORT_OCTETS_MAX) {
+            return Err(StoreError::Failed(Box::new(ReportsTooLong)));
+        }
+        let reports = reports.into_iter().map(Delivery::report).collect::<Result<Vec<_>, _>>()?;
+        let octets = body.octets();
+        let body = if message.recipients.is_empty() {
+            // Nobody gets it, so it need not get to the disk.
+            drop(body);
+            Stored::Inline(Vec::new())
+        } else {
+            body.finish().await?
+        };
+        let delivery = Delivery::new(message, octets, body)?;
+        let in_memory = reports.iter().chain([&delivery]).map(Delivery::octets_in_memory).sum();
+        self.writer.run(in_memory, move |group| messages::deliver(group, delivery, reports)).await
     }
 
     async fn maildrop(&self, account: AccountId) -> Result<Maildrop, StoreError> {
@@ -159,6 +199,28 @@ impl Store for Embedded {
 
     fn arrivals(&self, account: AccountId) -> Arrivals {
         self.bells.listen(account)
+    }
+
+    async fn registration_mode(&self) -> Result<RegistrationMode, StoreError> {
+        self.lookups.read(registration::mode)
+    }
+
+    async fn set_registration_mode(&self, mode: RegistrationMode) -> Result<(), StoreError> {
+        self.writer.run(0, move |group| registration::set_mode(group, mode)).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        self.list(registration::tokens).await
+    }
+
+    async fn add_token(&self, token: &Token) -> Result<bool, AddTokenError> {
+        let token = token.clone();
+        self.writer.run(0, move |group| registration::add_token(group, &token)).await?
+    }
+
+    async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.writer.run(0, move |group| registration::remove_token(group, &name)).await
     }
 }
 

@@ -4,7 +4,9 @@
 
 use proto::sasl::scram::{ITERATIONS, Verifier};
 use proto::{Address, Domain, ReversePath};
-use store::{AccountId, Body, EntryId, MessageId, NewMessage, Reader, Recipient, Store, StoreError, Timestamp};
+use store::{
+    AccountId, Body, EntryId, Form, MessageId, NewMessage, Reader, Recipient, Report, Store, StoreError, Timestamp,
+};
 
 /// When things happen, unless a test is about time.
 pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -48,11 +50,17 @@ pub(crate) fn message(to: &[AccountId]) -> NewMessage {
         recipients: to.iter().map(recipient).collect(),
         trace: "Received: by test\r\n".to_owned(),
         received_at: NOW,
+        form: Form::Text,
     }
 }
 
+/// A report to these accounts.
+pub(crate) fn report(to: &[AccountId], text: &[u8]) -> Report {
+    Report { message: message(to), text: text.to_vec() }
+}
+
 pub(crate) async fn try_deliver(store: &impl Store, to: &[AccountId], bytes: &[u8]) -> Result<MessageId, StoreError> {
-    store.deliver(message(to), body(store, bytes).await).await
+    store.deliver(message(to), body(store, bytes).await, Vec::new()).await
 }
 
 pub(crate) async fn deliver(store: &impl Store, to: &[AccountId], bytes: &[u8]) -> MessageId {

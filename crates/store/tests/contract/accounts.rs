@@ -1,6 +1,6 @@
 //! Who has a mailbox.
 
-use store::{Account, Mailbox, RegisterError, Store, StoreError, Swept, Timestamp};
+use store::{Account, AccountSummary, Mailbox, Quota, RegisterError, Store, StoreError, Swept, Timestamp};
 
 use crate::common::{NOW, address, deliver, domain, later, register, verifier};
 
@@ -10,7 +10,8 @@ pub(crate) async fn an_account_is_as_registered(store: &impl Store) {
     assert_eq!(store.account(id).await.unwrap(), Some(account));
     for form in ["alice@example.org", "ALICE+lists@example.org", "\"alice\"@EXAMPLE.ORG"] {
         let mailbox = store.mailbox(&address(form)).await.unwrap();
-        assert_eq!(mailbox, Some(Mailbox { account: id, octets: 0 }), "{form}");
+        let expected = Mailbox { account: id, octets: 0, messages: 0, quota: Quota::default() };
+        assert_eq!(mailbox, Some(expected), "{form}");
     }
     for other in ["bob@example.org", "alice@example.com", "+alice@example.org"] {
         assert_eq!(store.mailbox(&address(other)).await.unwrap(), None, "{other}");
@@ -77,6 +78,81 @@ pub(crate) async fn a_password_can_be_set(store: &impl Store) {
     let late = store.set_verifier(id, &verifier(3)).await;
     assert!(matches!(late, Err(StoreError::Failed(_))), "{late:?}");
     register(store, "bob@example.org").await;
+}
+
+pub(crate) async fn a_quota_can_be_set(store: &impl Store) {
+    let (id, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
+    let found = async |text| store.mailbox(&address(text)).await.unwrap().unwrap().quota;
+    deliver(store, &[id], b"more than the quota").await;
+    for (octets, messages) in [(Some(0), None), (None, Some(7)), (Some(i64::MAX as u64), Some(1)), (None, None)] {
+        let quota = Quota { octets, messages };
+        store.set_quota(id, quota).await.unwrap();
+        assert_eq!(found("alice@example.org").await, quota);
+        assert_eq!(store.summary(id).await.unwrap().unwrap().quota, quota);
+        assert_eq!(found("bob@example.org").await, Quota::default());
+    }
+
+    let quota = Quota { octets: Some(5), messages: Some(6) };
+    store.set_quota(id, quota).await.unwrap();
+    for endless in [Quota { octets: Some(u64::MAX), ..quota }, Quota { messages: Some(u64::MAX), ..quota }] {
+        let refused = store.set_quota(id, endless).await;
+        assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+    }
+    assert_eq!(found("alice@example.org").await, quota);
+
+    // It goes with the account.
+    store.end_account(id, NOW).await.unwrap();
+    let late = store.set_quota(id, quota).await;
+    assert!(matches!(late, Err(StoreError::Failed(_))), "{late:?}");
+    register(store, "alice@example.org").await;
+    assert_eq!(found("alice@example.org").await, Quota::default());
+    store.set_quota(bob, quota).await.unwrap();
+}
+
+pub(crate) async fn accounts_are_listed_by_key(store: &impl Store) {
+    assert_eq!(store.accounts(None, 10).await.unwrap(), []);
+    let texts = ["bob@example.org", "7@example.org", "Alice@example.org", "zoë@example.org", "alice@example.com"];
+    let mut expected = Vec::new();
+    for text in texts {
+        let id = store.register(&address(text), None, NOW).await.unwrap();
+        let account = Account { id, address: address(text), verifier: None, used_at: NOW };
+        expected.push(AccountSummary { account, octets: 0, messages: 0, quota: Quota::default() });
+    }
+    let ended = register(store, "carol@example.org").await;
+    store.end_account(ended, later(60)).await.unwrap();
+    assert_eq!(store.summary(ended).await.unwrap(), None);
+
+    store.set_verifier(expected[0].account.id, &verifier(1)).await.unwrap();
+    expected[0].account.verifier = Some(verifier(1));
+    deliver(store, &[expected[0].account.id, expected[1].account.id], b"hello").await;
+    deliver(store, &[expected[1].account.id], b"hello again").await;
+    (expected[0].octets, expected[0].messages) = (5, 1);
+    (expected[1].octets, expected[1].messages) = (16, 2);
+    for summary in &expected {
+        assert_eq!(store.summary(summary.account.id).await.unwrap().as_ref(), Some(summary));
+    }
+
+    let key = |summary: &AccountSummary| summary.account.address.key();
+    expected.sort_by_key(key);
+    assert_eq!(store.accounts(None, usize::MAX).await.unwrap(), expected);
+    for limit in [1, 2, 5] {
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = store.accounts(after.as_deref(), limit).await.unwrap();
+            let Some(last) = page.last() else { break };
+            assert!(page.len() <= limit && listed.len() < expected.len());
+            after = Some(key(last));
+            listed.extend(page);
+        }
+        assert_eq!(listed, expected, "by {limit}");
+    }
+    assert_eq!(store.accounts(None, 0).await.unwrap(), []);
+    // The key need not be an account's, or not any more.
+    let behind = store.accounts(Some(&address("carol@example.org").key()), 1).await.unwrap();
+    assert_eq!(
+        behind,
+        [expected.into_iter().find(|summary| key(summary) > address("carol@example.org").key()).unwrap()]
+    );
 }
 
 pub(crate) async fn accounts_without_a_password_end(store: &impl Store) {

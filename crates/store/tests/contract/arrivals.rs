@@ -8,7 +8,7 @@ use std::time::Duration;
 use store::{Arrivals, Store};
 use tokio::time::timeout;
 
-use crate::common::{deliver, entries, register};
+use crate::common::{body, deliver, entries, message, register, report};
 
 /// Only a lost wake-up takes that long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +45,17 @@ pub(crate) async fn only_own_mail_wakes(store: &impl Store) {
     deliver(store, &[bob, alice], b"to both").await;
     timeout(PATIENCE, arrivals.wait()).await.unwrap();
     assert!(!has_come(&mut arrivals));
+}
+
+pub(crate) async fn a_report_wakes(store: &impl Store) {
+    let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
+    for recipients in [&[alice][..], &[]] {
+        let (mut to_alice, mut to_bob) = (store.arrivals(alice), store.arrivals(bob));
+        let reports = vec![report(&[bob], b"there it went")];
+        store.deliver(message(recipients), body(store, b"hello").await, reports).await.unwrap();
+        timeout(PATIENCE, to_bob.wait()).await.unwrap();
+        assert_eq!(has_come(&mut to_alice), !recipients.is_empty());
+    }
 }
 
 fn has_come(arrivals: &mut Arrivals) -> bool {

@@ -17,7 +17,7 @@ pub(crate) async fn any_length_comes_back_the_same(store: &impl Store) {
                 body.write(piece).await.unwrap();
             }
             assert_eq!(body.octets(), length as u64);
-            store.deliver(message(&[alice]), body).await.unwrap();
+            store.deliver(message(&[alice]), body, Vec::new()).await.unwrap();
 
             let entry = store.maildrop(alice).await.unwrap().entries[0];
             assert_eq!(entry.octets, length as u64);

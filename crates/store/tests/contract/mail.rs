@@ -1,9 +1,9 @@
 //! What is in a mailbox.
 
 use proto::ReversePath;
-use store::{EntryId, MaildropEntry, NewMessage, Recipient, Store, StoredMessage};
+use store::{EntryId, Form, MaildropEntry, NewMessage, Recipient, Store, StoreError, StoredMessage};
 
-use crate::common::{NOW, address, body, contents, deliver, entries, message, read, register};
+use crate::common::{NOW, address, body, contents, deliver, entries, message, noise, read, register};
 
 pub(crate) async fn a_message_is_in_all_its_mailboxes(store: &impl Store) {
     let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
@@ -13,8 +13,11 @@ pub(crate) async fn a_message_is_in_all_its_mailboxes(store: &impl Store) {
     assert_eq!(contents(store, alice).await, [b"to both"]);
     assert_eq!(contents(store, bob).await, [&b"to both"[..], b"to bob"]);
     assert_eq!(contents(store, carol).await, [b""; 0]);
-    for (text, octets) in [("alice@example.org", 7), ("bob@example.org", 13), ("carol@example.org", 0)] {
-        assert_eq!(store.mailbox(&address(text)).await.unwrap().unwrap().octets, octets, "{text}");
+    for (text, octets, messages) in
+        [("alice@example.org", 7, 1), ("bob@example.org", 13, 2), ("carol@example.org", 0, 0)]
+    {
+        let mailbox = store.mailbox(&address(text)).await.unwrap().unwrap();
+        assert_eq!((mailbox.octets, mailbox.messages), (octets, messages), "{text}");
     }
 }
 
@@ -22,7 +25,8 @@ pub(crate) async fn a_recipient_named_twice_gets_it_once(store: &impl Store) {
     let alice = register(store, "alice@example.org").await;
     deliver(store, &[alice, alice], b"hello").await;
     assert_eq!(contents(store, alice).await, [b"hello"]);
-    assert_eq!(store.mailbox(&address("alice@example.org")).await.unwrap().unwrap().octets, 5);
+    let mailbox = store.mailbox(&address("alice@example.org")).await.unwrap().unwrap();
+    assert_eq!((mailbox.octets, mailbox.messages), (5, 1));
 }
 
 pub(crate) async fn ended_accounts_are_passed_over(store: &impl Store) {
@@ -47,8 +51,9 @@ pub(crate) async fn the_envelope_is_kept(store: &impl Store) {
             recipients: recipients.map(|(account, text)| Recipient { account, address: address(text) }).to_vec(),
             trace: "Received: by a\r\n\twith b\r\n".to_owned(),
             received_at: NOW,
+            form: Form::Text,
         };
-        store.deliver(envelope, body(store, b"hello").await).await.unwrap();
+        store.deliver(envelope, body(store, b"hello").await, Vec::new()).await.unwrap();
         for (account, text) in recipients {
             let entry = entries(store, account).await[0];
             let (message, _) = store.open(account, entry).await.unwrap().unwrap();
@@ -57,11 +62,36 @@ pub(crate) async fn the_envelope_is_kept(store: &impl Store) {
                 recipient: address(text),
                 trace: "Received: by a\r\n\twith b\r\n".to_owned(),
                 octets: 5,
+                form: Form::Text,
             };
             assert_eq!(message, expected);
             store.flush(account, &[entry]).await.unwrap();
         }
     }
+}
+
+pub(crate) async fn the_form_is_kept(store: &impl Store) {
+    let alice = register(store, "alice@example.org").await;
+    let binary = |carried_octets| Form::Binary { carried_octets };
+    for form in [Form::Text, binary(0), binary(700), binary(i64::MAX as u64)] {
+        for octets in [500, 100_000] {
+            let message = NewMessage { form, ..message(&[alice]) };
+            store.deliver(message, body(store, &noise(1, octets)).await, Vec::new()).await.unwrap();
+            let entry = store.maildrop(alice).await.unwrap().entries[0];
+            let (stored, _) = store.open(alice, entry.id).await.unwrap().unwrap();
+            assert_eq!((entry.form, stored.form), (form, form));
+            assert_eq!((entry.octets, stored.octets), (octets as u64, octets as u64));
+            // A binary message counts as it was sent.
+            let mailbox = store.mailbox(&address("alice@example.org")).await.unwrap().unwrap();
+            assert_eq!(mailbox.octets, octets as u64);
+            store.flush(alice, &[entry.id]).await.unwrap();
+        }
+    }
+
+    let endless = NewMessage { form: binary(u64::MAX), ..message(&[alice]) };
+    let refused = store.deliver(endless, body(store, b"hello").await, Vec::new()).await;
+    assert!(matches!(refused, Err(StoreError::Failed(_))), "{refused:?}");
+    deliver(store, &[alice], b"the store goes on").await;
 }
 
 pub(crate) async fn a_maildrop_is_a_snapshot_in_order(store: &impl Store) {
@@ -103,7 +133,8 @@ pub(crate) async fn flushing_is_idempotent(store: &impl Store) {
         store.flush(alice, gone).await.unwrap();
     }
     assert_eq!(entries(store, alice).await, all[3..]);
-    assert_eq!(store.mailbox(&address("alice@example.org")).await.unwrap().unwrap().octets, 4);
+    let mailbox = store.mailbox(&address("alice@example.org")).await.unwrap().unwrap();
+    assert_eq!((mailbox.octets, mailbox.messages), (4, 1));
 }
 
 pub(crate) async fn flushing_leaves_other_mail_alone(store: &impl Store) {
@@ -148,5 +179,6 @@ pub(crate) async fn an_account_takes_its_mail_along(store: &impl Store) {
 
     let next = register(store, "alice@example.org").await;
     assert_eq!(entries(store, next).await, []);
-    assert_eq!(store.mailbox(&address("alice@example.org")).await.unwrap().unwrap().octets, 0);
+    let mailbox = store.mailbox(&address("alice@example.org")).await.unwrap().unwrap();
+    assert_eq!((mailbox.octets, mailbox.messages), (0, 0));
 }

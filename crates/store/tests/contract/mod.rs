@@ -8,20 +8,28 @@ pub(crate) mod arrivals;
 pub(crate) mod bodies;
 pub(crate) mod mail;
 pub(crate) mod model;
+pub(crate) mod registration;
+pub(crate) mod reports;
 
 /// Makes a test of each rule.
 macro_rules! suite {
     ($fresh:path) => {
         contract::suite! { $fresh;
             accounts: an_account_is_as_registered an_address_has_one_account an_ended_account_leaves_a_hold
-                ending_twice_is_ending_once the_next_free_number a_password_can_be_set accounts_without_a_password_end
-                a_touched_account_is_used a_sweep_ends_idle_leases_and_old_holds;
-            arrivals: no_arrival_is_missed only_own_mail_wakes;
+                ending_twice_is_ending_once the_next_free_number a_password_can_be_set a_quota_can_be_set
+                accounts_are_listed_by_key accounts_without_a_password_end a_touched_account_is_used
+                a_sweep_ends_idle_leases_and_old_holds;
+            arrivals: no_arrival_is_missed only_own_mail_wakes a_report_wakes;
             bodies: any_length_comes_back_the_same a_reader_outlives_its_message;
-            mail: a_message_is_in_all_its_mailboxes a_recipient_named_twice_gets_it_once ended_accounts_are_passed_over the_envelope_is_kept
+            mail: a_message_is_in_all_its_mailboxes a_recipient_named_twice_gets_it_once
+                ended_accounts_are_passed_over the_envelope_is_kept the_form_is_kept
                 a_maildrop_is_a_snapshot_in_order only_ones_own_mail_can_be_read flushing_is_idempotent
                 flushing_leaves_other_mail_alone ids_are_not_used_again an_account_takes_its_mail_along;
             model: any_history_leaves_what_it_should;
+            registration: the_registration_mode_is_the_last_one_set a_token_is_there_until_it_is_removed
+                tokens_are_limited;
+            reports: a_message_and_its_reports_are_kept of_a_message_to_nobody_the_reports_are_kept
+                a_report_to_an_ended_account_is_passed_over reports_are_limited;
         }
     };
     ($fresh:path; $($module:ident: $($rule:ident)+;)+) => {

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use store::{AccountId, RegisterError, Store, Timestamp};
+use store::{AccountId, AccountSummary, Form, Mailbox, NewMessage, Quota, RegisterError, Report, Store, Timestamp};
 
-use crate::common::{address, contents, deliver, entries, later, noise, verifier};
+use crate::common::{address, body, contents, entries, later, message, noise, verifier};
 
 const HISTORIES: i64 = 30;
 const CALLS: usize = 40;
@@ -20,28 +20,47 @@ const NUMBERS: usize = 2;
 enum Call {
     Register { name: usize, has_password: bool },
     End { name: usize, hold: i64 },
-    Deliver { names: Vec<usize>, octets: usize },
+    Deliver { message: Message, reports: Vec<Message> },
     Flush { name: usize, places: Vec<usize> },
+    SetQuota { name: usize, quota: Quota },
     Touch { name: usize },
     EndUnclaimed { hold: i64 },
     Sweep { idle: i64 },
 }
 
+/// A message, or a report about one, to the accounts with these names; or to nobody.
+#[derive(Debug, Clone)]
+struct Message {
+    names: Vec<usize>,
+    octets: usize,
+    form: Form,
+}
+
 fn call() -> impl Strategy<Value = Call> {
     let name = || 0..NAMES.len();
-    let names = prop::sample::subsequence(Vec::from_iter(name()), 1..NAMES.len());
     let octets = prop_oneof![0..2000_usize, 65_000..70_000_usize];
+    let reports = prop::collection::vec(mail(0..2000_usize), 0..3);
+    let quota = any::<(Option<u32>, Option<u32>)>()
+        .prop_map(|(octets, messages)| Quota { octets: octets.map(u64::from), messages: messages.map(u64::from) });
     let places = prop::collection::vec(0..6_usize, 0..4);
     let seconds = || 0..20_i64;
     prop_oneof![
         4 => (name(), any::<bool>()).prop_map(|(name, has_password)| Call::Register { name, has_password }),
         1 => (name(), seconds()).prop_map(|(name, hold)| Call::End { name, hold }),
-        6 => (names, octets).prop_map(|(names, octets)| Call::Deliver { names, octets }),
+        6 => (mail(octets), reports).prop_map(|(message, reports)| Call::Deliver { message, reports }),
         3 => (name(), places).prop_map(|(name, places)| Call::Flush { name, places }),
+        1 => (name(), quota).prop_map(|(name, quota)| Call::SetQuota { name, quota }),
         1 => name().prop_map(|name| Call::Touch { name }),
         1 => seconds().prop_map(|hold| Call::EndUnclaimed { hold }),
         1 => seconds().prop_map(|idle| Call::Sweep { idle }),
     ]
+}
+
+fn mail(octets: impl Strategy<Value = usize>) -> impl Strategy<Value = Message> {
+    let names = prop::sample::subsequence(Vec::from_iter(0..NAMES.len()), 0..NAMES.len());
+    let binary = any::<u32>().prop_map(|octets| Form::Binary { carried_octets: octets.into() });
+    let form = prop_oneof![2 => Just(Form::Text), 1 => binary];
+    (names, octets, form).prop_map(|(names, octets, form)| Message { names, octets, form })
 }
 
 pub(crate) async fn any_history_leaves_what_it_should(store: &impl Store) {
@@ -69,7 +88,15 @@ struct Account {
     id: AccountId,
     has_password: bool,
     used_at: Timestamp,
-    messages: Vec<Vec<u8>>,
+    quota: Quota,
+    messages: Vec<(Vec<u8>, Form)>,
+}
+
+impl Account {
+    fn mailbox(&self) -> Mailbox {
+        let octets = self.messages.iter().map(|(bytes, _)| bytes.len() as u64).sum();
+        Mailbox { account: self.id, octets, messages: self.messages.len() as u64, quota: self.quota }
+    }
 }
 
 impl<S: Store> Model<'_, S> {
@@ -85,8 +112,14 @@ impl<S: Store> Model<'_, S> {
                     self.holds.insert(*name, until(hold));
                 }
             }
-            Call::Deliver { names, octets } => self.deliver(names, &noise(now.0 as u64, *octets)).await,
+            Call::Deliver { message, reports } => self.deliver(message, reports, now).await,
             Call::Flush { name, places } => self.flush(*name, places).await,
+            Call::SetQuota { name, quota } => {
+                if let Some(account) = self.accounts.get_mut(name) {
+                    store.set_quota(account.id, *quota).await.unwrap();
+                    account.quota = *quota;
+                }
+            }
             Call::Touch { name } => {
                 if let Some(account) = self.accounts.get_mut(name) {
                     store.touch(&[account.id], now).await.unwrap();
@@ -113,19 +146,25 @@ impl<S: Store> Model<'_, S> {
         if self.accounts.contains_key(&name) || self.holds.get(&name).is_some_and(|until| *until > now) {
             assert!(matches!(result, Err(RegisterError::Taken)), "{result:?}");
         } else {
-            let account = Account { id: result.unwrap(), has_password, used_at: now, messages: Vec::new() };
+            let (id, quota) = (result.unwrap(), Quota::default());
+            let account = Account { id, has_password, used_at: now, quota, messages: Vec::new() };
             self.accounts.insert(name, account);
         }
     }
 
-    async fn deliver(&mut self, names: &[usize], bytes: &[u8]) {
-        let to = |name| self.accounts.get(name).map(|account| account.id);
-        let to: Vec<AccountId> = names.iter().filter_map(to).collect();
-        if !to.is_empty() {
-            deliver(self.store, &to, bytes).await;
+    async fn deliver(&mut self, about: &Message, reports: &[Message], now: Timestamp) {
+        let text = |message: &Message| noise(now.0 as u64 ^ (message.octets as u64) << 32, message.octets);
+        let envelope = |Message { names, form, .. }: &Message| {
+            let to = |name| self.accounts.get(name).map(|account| account.id);
+            NewMessage { form: *form, ..message(&names.iter().filter_map(to).collect::<Vec<AccountId>>()) }
+        };
+        let report = |report| Report { message: envelope(report), text: text(report) };
+        let body = body(self.store, &text(about)).await;
+        self.store.deliver(envelope(about), body, reports.iter().map(report).collect()).await.unwrap();
+        for message in [about].into_iter().chain(reports) {
+            let recipients = self.accounts.iter_mut().filter(|(name, _)| message.names.contains(name));
+            recipients.for_each(|(_, account)| account.messages.push((text(message), message.form)));
         }
-        let recipients = self.accounts.iter_mut().filter(|(name, _)| names.contains(name));
-        recipients.for_each(|(_, account)| account.messages.push(bytes.to_vec()));
     }
 
     async fn flush(&mut self, name: usize, places: &[usize]) {
@@ -138,18 +177,34 @@ impl<S: Store> Model<'_, S> {
     }
 
     async fn compare(&self, calls: &[Call]) {
+        let mut expected = Vec::new();
         for (name, text) in NAMES.iter().enumerate() {
             let mailbox = self.store.mailbox(&address(&self.text(name))).await.unwrap();
             let account = self.accounts.get(&name);
-            assert_eq!(mailbox.map(|mailbox| mailbox.account), account.map(|account| account.id), "{calls:?}");
+            assert_eq!(mailbox, account.map(Account::mailbox), "{text} after {calls:?}");
             let Some(account) = account else { continue };
-            assert!(contents(self.store, account.id).await == account.messages, "{text} after {calls:?}");
-            let octets: usize = account.messages.iter().map(Vec::len).sum();
-            assert_eq!(mailbox.map(|mailbox| mailbox.octets), Some(octets as u64), "{text} after {calls:?}");
+            let bytes: Vec<_> = account.messages.iter().map(|(bytes, _)| bytes.clone()).collect();
+            assert!(contents(self.store, account.id).await == bytes, "{text} after {calls:?}");
+            let forms: Vec<_> = account.messages.iter().map(|(_, form)| *form).collect();
+            let maildrop = self.store.maildrop(account.id).await.unwrap().entries;
+            assert_eq!(Vec::from_iter(maildrop.iter().map(|entry| entry.form)), forms, "{text} after {calls:?}");
+            expected.push((account.mailbox(), account.used_at));
         }
+
+        // The names are in the order of their keys.
+        let mut listed = self.store.accounts(None, usize::MAX).await.unwrap();
+        listed.retain(|summary| summary.account.address.domain().as_str() == self.domain());
+        let listed = listed.into_iter().map(|AccountSummary { account, octets, messages, quota }| {
+            (Mailbox { account: account.id, octets, messages, quota }, account.used_at)
+        });
+        assert_eq!(Vec::from_iter(listed), expected, "after {calls:?}");
+    }
+
+    fn domain(&self) -> String {
+        format!("{}.example", self.history)
     }
 
     fn text(&self, name: usize) -> String {
-        format!("{}@{}.example", NAMES[name], self.history)
+        format!("{}@{}", NAMES[name], self.domain())
     }
 }

@@ -2,7 +2,10 @@
 
 use clap::ArgAction;
 
+use client::{EnvelopeId, Notify, Return};
+
 use crate::client_options::ClientOptions;
+use crate::commands::send::notify;
 
 /// Send a message as programs hand it to sendmail
 #[derive(Debug, clap::Args)]
@@ -17,6 +20,7 @@ that say nothing here are passed over. A symbolic link to this program named sen
 The message comes from standard input. It gets From, Date and Message-ID if it has none, and loses
 Bcc. Recipients are those of the command line and, with -t, those of To, Cc and Bcc too (or of
 Resent-To, Resent-Cc and Resent-Bcc, if there are any). A name without a domain is of the account's.
+-N, -R and -V ask for reports, if the server offers them (DSN); the mail goes in any case.
 Nothing is queued: when the server cannot be reached or has no time, the exit code is 75.
 
 Examples:
@@ -42,6 +46,18 @@ pub(crate) struct Args {
     #[arg(short = 'F', value_name = "NAME")]
     pub(super) name: Option<String>,
 
+    /// When to report on each recipient: success, failure and delay, or never
+    #[arg(short = 'N', value_name = "WHEN", value_parser = notify)]
+    pub(super) notify: Option<Notify>,
+
+    /// How much of the mail a report of failure gives back: full or hdrs
+    #[arg(short = 'R', value_name = "HOW-MUCH", value_parser = ret)]
+    pub(super) ret: Option<Return>,
+
+    /// What the program knows this mail by, for the reports to repeat, in xtext (RFC 3461)
+    #[arg(short = 'V', value_name = "ID", value_parser = envelope_id)]
+    pub(super) envelope_id: Option<EnvelopeId>,
+
     /// A line with one dot does not end the message; -oi says the same
     #[arg(short = 'i')]
     ignores_dots: bool,
@@ -63,7 +79,7 @@ pub(crate) struct Args {
     configuration: Option<()>,
 
     /// They say nothing here, and programs pass them all the same
-    #[arg(short = 'B', short_aliases = ['A', 'L', 'N', 'O', 'R', 'V', 'X', 'd', 'e', 'h', 'p'], action = ArgAction::Append)]
+    #[arg(short = 'B', short_aliases = ['A', 'L', 'O', 'X', 'd', 'e', 'h', 'p'], action = ArgAction::Append)]
     #[arg(hide = true, allow_hyphen_values = true)]
     passed_over: Vec<String>,
 
@@ -84,6 +100,15 @@ impl Args {
     pub(super) fn ignores_dots(&self) -> bool {
         self.ignores_dots || self.settings.iter().any(|setting| setting == "i")
     }
+}
+
+fn ret(text: &str) -> Result<Return, &'static str> {
+    text.parse().map_err(|_| "write full or hdrs")
+}
+
+fn envelope_id(text: &str) -> Result<EnvelopeId, &'static str> {
+    text.parse()
+        .map_err(|_| "it has up to 100 characters of printable ASCII without space, with +2B for + and +3D for =")
 }
 
 fn only_sending(mode: &str) -> Result<(), &'static str> {
@@ -165,6 +190,23 @@ mod tests {
     }
 
     #[test]
+    fn reports_are_asked_for_as_the_wire_has_it() {
+        for (arguments, expected) in [
+            ("b@x", "- - -"),
+            ("-N failure -R hdrs -- b@x", "FAILURE HDRS -"),
+            ("-Nsuccess,delay,failure -Rfull -VQQ+2B314 b@x", "SUCCESS,FAILURE,DELAY FULL QQ+2B314"),
+            ("-N never b@x", "NEVER - -"),
+            ("-N FAILURE -N success b@x", "SUCCESS - -"),
+        ] {
+            let args = parsed(arguments).unwrap();
+            let word = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            let (notify, ret) = (args.notify.map(|it| it.to_string()), args.ret.map(|it| it.to_string()));
+            let id = args.envelope_id.map(|id| id.to_string());
+            assert_eq!(format!("{} {} {}", word(notify), word(ret), word(id)), expected, "{arguments}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_done_is_told() {
         for (arguments, reason) in [
             ("-bs", "does not speak SMTP"),
@@ -178,6 +220,11 @@ mod tests {
             ("-C other.cf a@x", "another configuration"),
             ("-Z", "unexpected argument"),
             ("-f", "a value is required"),
+            ("-N success,never a@x", "success, failure, delay"),
+            ("-N always a@x", "or never"),
+            ("-R headers a@x", "full or hdrs"),
+            ("-V a=b a@x", "+3D for ="),
+            ("-V _ a@x", "printable ASCII"),
         ] {
             let error = parsed(arguments).unwrap_err();
             assert!(error.use_stderr() && error.to_string().contains(reason), "{arguments}: {error}");

@@ -170,7 +170,7 @@ mod tests {
         let mut composed = submission.compose(&Author { address: &address, name }).unwrap();
         let mut text = String::new();
         composed.file.read_to_string(&mut text).unwrap();
-        assert_eq!(text.len() as u64, composed.octets);
+        assert_eq!(text.len() as u64, composed.message.octets);
         text
     }
 

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::bail;
-use client::{Address, Delivery, Outcome, Reply, ReversePath, StoredAccount};
+use client::{Address, Delivery, Envelope, Outcome, Reply, Reports, ReversePath, StoredAccount};
 use proto::Domain;
 
 use super::send::{decisive, submit};
@@ -32,10 +32,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let account = args.client.account_of_sender(args.sender.as_deref())?;
     let from = sender(args.sender.as_deref(), &account)?;
     let message = Submission::read(io::stdin().lock(), !args.ignores_dots())?;
-    let to = args.addressees(&message, account.address.domain())?;
+    let recipients = args.addressees(&message, account.address.domain())?;
+    let reports = Reports { notify: args.notify, ret: args.ret, envelope_id: args.envelope_id.clone() };
     let address = from.address().unwrap_or(&account.address);
     let composed = message.compose(&Author { address, name: args.name.as_deref() })?;
-    let sent = send(&args.client, &account, &from, &to, composed).await;
+    let envelope = Envelope { reverse_path: from.clone(), recipients, reports };
+    let sent = send(&args.client, &account, envelope, &composed).await;
     let delivery = sent.map_err(nothing_queued)?;
     Ok(tell_refusals(&delivery, &from, &account.address))
 }
@@ -76,12 +78,11 @@ fn sender(given: Option<&str>, account: &StoredAccount) -> anyhow::Result<Revers
 async fn send(
     client: &ClientOptions,
     account: &StoredAccount,
-    from: &ReversePath,
-    to: &[Address],
-    composed: Composed,
+    envelope: Envelope,
+    composed: &Composed,
 ) -> anyhow::Result<Delivery> {
     let mut connection = client.log_in(account).await?;
-    let delivery = submit(&mut connection, from, to, composed).await?;
+    let delivery = submit(&mut connection, envelope, composed).await?;
     hang_up(connection).await;
     Ok(delivery)
 }

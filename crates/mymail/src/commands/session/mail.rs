@@ -1,12 +1,12 @@
 //! Writing a mail in a session, line by line.
 
 use anyhow::{Context, bail};
-use client::{Address, ReversePath};
+use client::{Address, Envelope, Reports, ReversePath};
 
 use super::Session;
 use super::input::Answer;
 use crate::commands::send;
-use crate::compose::{Mail, cant_compose};
+use crate::compose::{Mail, Takes, cant_compose};
 use crate::exit::{Exit, Failure};
 use crate::output::note;
 use crate::recipients::local_or_address;
@@ -25,8 +25,10 @@ impl Session {
         let (to, from) = envelope?;
         let subject = Some(subject.as_str()).filter(|subject| !subject.is_empty());
         let mail = Mail { from: &from, to: &to, subject, text: &text, attachments: Vec::new() };
-        let composed = mail.compose(send::takes_eight_bit(&self.connection)).context(cant_compose())?;
-        let delivery = send::submit(&mut self.connection, &ReversePath::Address(from), &to, composed).await?;
+        let composed = mail.compose(Takes::of(&self.connection)).context(cant_compose())?;
+        let reverse_path = ReversePath::Address(from);
+        let envelope = Envelope { reverse_path, recipients: to, reports: Reports::default() };
+        let delivery = send::submit(&mut self.connection, envelope, &composed).await?;
         send::print(self.client.results(), &delivery)
     }
 

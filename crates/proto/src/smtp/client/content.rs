@@ -1,26 +1,33 @@
-//! The message of a transaction, from the reply to DATA to the reply to its end.
+//! The message of a transaction, from the answers to its envelope to the reply to its end.
 
-use memchr::memchr2_iter;
-
-use crate::Address;
-
-use super::super::Reply;
-use super::{Breach, Delivery, Failure, Outcome, Session, Wire};
+use super::chunk::ChunkWriter;
+use super::envelope::Answers;
+use super::{Breach, Delivery, Extension, Failure, Outcome, Session, Wire};
 use crate::client::{Advance, Exchange};
-use crate::data::DataWriter;
+use crate::data::{DataWriter, LineCheck};
 
 /// The message of a transaction on its way.
 #[derive(Debug)]
 pub struct Content {
     session: Session,
-    recipients: Vec<(Address, Reply)>,
-    writer: DataWriter,
-    line_ends: LineEnds,
+    recipients: Answers,
+    used: Vec<Extension>,
+    way: Way,
+    line_check: LineCheck,
+}
+
+/// How a message goes.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// Behind the reply to DATA, up to the end of data.
+    Data(DataWriter),
+    /// By its length.
+    Chunk(ChunkWriter),
 }
 
 impl Content {
-    pub(super) fn new(session: Session, recipients: Vec<(Address, Reply)>) -> Self {
-        Self { session, recipients, writer: DataWriter::new(), line_ends: LineEnds::default() }
+    pub(super) fn new(session: Session, recipients: Answers, used: Vec<Extension>, way: Way) -> Self {
+        Self { session, recipients, used, way, line_check: LineCheck::default() }
     }
 
     /// The octets to carry to and from the server.
@@ -30,8 +37,12 @@ impl Content {
 
     /// Queues a piece of the message, whose lines must end in CRLF. What was queued before should have been sent.
     pub fn write(&mut self, octets: &[u8]) -> Result<(), Failure> {
-        self.line_ends.check(octets)?;
-        self.session.wire.content(&mut self.writer, octets);
+        self.line_check.read(octets);
+        self.check_lines(false)?;
+        match &mut self.way {
+            Way::Data(writer) => self.session.wire.content(writer, octets),
+            Way::Chunk(writer) => writer.write(octets, &mut self.session.wire)?,
+        }
         Ok(())
     }
 
@@ -42,10 +53,17 @@ impl Content {
 
     /// Ends the message.
     pub fn finish(self) -> Result<Ending, Failure> {
-        let Self { mut session, recipients, writer, line_ends } = self;
-        line_ends.finish()?;
-        session.wire.end_of_data(writer);
-        Ok(Ending { session, recipients, outcome: None })
+        self.check_lines(true)?;
+        let Self { mut session, recipients, used, way, .. } = self;
+        match way {
+            Way::Data(writer) => session.wire.end_of_data(writer),
+            Way::Chunk(writer) => writer.finish(&mut session.wire)?,
+        }
+        Ok(Ending { session, recipients, used, outcome: None })
+    }
+
+    fn check_lines(&self, is_over: bool) -> Result<(), Failure> {
+        if self.line_check.found_bare_line_end(is_over) { Err(Failure::BareLineEnd) } else { Ok(()) }
     }
 }
 
@@ -53,15 +71,16 @@ impl Content {
 #[derive(Debug)]
 pub struct Ending {
     session: Session,
-    recipients: Vec<(Address, Reply)>,
+    recipients: Answers,
+    used: Vec<Extension>,
     /// `None`: the reply decides it.
     outcome: Option<Outcome>,
 }
 
 impl Ending {
     /// An end of which the reply changes nothing.
-    pub(super) fn decided(session: Session, recipients: Vec<(Address, Reply)>, outcome: Outcome) -> Self {
-        Self { session, recipients, outcome: Some(outcome) }
+    pub(super) fn decided(session: Session, recipients: Answers, outcome: Outcome) -> Self {
+        Self { session, recipients, used: Vec::new(), outcome: Some(outcome) }
     }
 }
 
@@ -82,62 +101,10 @@ impl Exchange for Ending {
             None if reply.is_negative() => Outcome::Refused(reply),
             None => return Err(Breach::Unexpected { to: "the message", reply }.into()),
         };
-        Ok(Advance::Done((self.session, Delivery { recipients: self.recipients, outcome })))
-    }
-}
-
-/// Sees to it that CR and LF come in pairs only.
-#[derive(Debug, Default)]
-struct LineEnds {
-    after_cr: bool,
-}
-
-impl LineEnds {
-    fn check(&mut self, octets: &[u8]) -> Result<(), Failure> {
-        let Some(last) = octets.last() else { return Ok(()) };
-        if self.after_cr && octets[0] != b'\n' {
-            return Err(Failure::BareLineEnd);
+        if matches!(outcome, Outcome::Accepted(_)) && !self.used.is_empty() {
+            let keywords: Vec<&str> = self.used.iter().map(|extension| extension.keyword()).collect();
+            self.session.wire.note(&format!("sent by {}", keywords.join(", ")));
         }
-        for at in memchr2_iter(b'\r', b'\n', octets) {
-            let paired = match octets[at] {
-                b'\r' => octets.get(at + 1).is_none_or(|next| *next == b'\n'),
-                _ if at == 0 => self.after_cr,
-                _ => octets[at - 1] == b'\r',
-            };
-            if !paired {
-                return Err(Failure::BareLineEnd);
-            }
-        }
-        self.after_cr = *last == b'\r';
-        Ok(())
-    }
-
-    fn finish(&self) -> Result<(), Failure> {
-        if self.after_cr { Err(Failure::BareLineEnd) } else { Ok(()) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn is_clean(octets: &[u8], chunk: usize) -> bool {
-        let mut line_ends = LineEnds::default();
-        octets.chunks(chunk).try_for_each(|piece| line_ends.check(piece)).and_then(|()| line_ends.finish()).is_ok()
-    }
-
-    proptest! {
-        #[test]
-        fn line_ends_are_crlf_alone(
-            octets in proptest::collection::vec(proptest::sample::select(b"a\r\n".to_vec()), 0..12),
-            crlf in any::<bool>(),
-            chunk in 1..5usize,
-        ) {
-            let text = String::from_utf8(octets).unwrap();
-            let text = if crlf { text.replace('\r', "").replace('\n', "\r\n") } else { text };
-            let bare = text.replace("\r\n", "").contains(['\r', '\n']);
-            prop_assert_eq!(is_clean(text.as_bytes(), chunk), !bare, "{:?}", text);
-        }
+        Ok(Advance::Done((self.session, Delivery::new(self.recipients, outcome))))
     }
 }

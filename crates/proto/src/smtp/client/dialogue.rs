@@ -18,6 +18,8 @@ pub enum Line<'a> {
     Sent(&'a str),
     /// The server said it.
     Received(&'a str),
+    /// Nobody said it: what the dialogue comes to.
+    Note(&'a str),
 }
 
 /// Is told every line of a dialogue.
@@ -78,6 +80,10 @@ impl Dialogue {
     pub(crate) fn sent_secret(&mut self, beginning: &str) {
         self.masking = Masking::Off;
         (self.tell)(Line::Sent(&format!("{beginning}{MASK}")));
+    }
+
+    pub(super) fn note(&mut self, text: &str) {
+        (self.tell)(Line::Note(text));
     }
 
     pub(super) fn sent_content(&mut self, octets: &[u8]) {
@@ -205,6 +211,7 @@ mod tests {
                 .send(match line {
                     Line::Sent(text) => format!("C: {text}"),
                     Line::Received(text) => format!("S: {text}"),
+                    Line::Note(text) => format!("* {text}"),
                 })
                 .unwrap();
         })));

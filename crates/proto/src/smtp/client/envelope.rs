@@ -1,7 +1,14 @@
 //! What a transaction is about and what became of it.
 
+use super::super::dsn::{EnvelopeId, Notify, Return};
 use super::super::{Enhanced, Reply};
 use crate::{Address, ReversePath};
+
+/// Answers a recipient that can't be said to a server without SMTPUTF8, as RFC 6531 §3.7.4.2 has a server answer.
+pub(super) const NOT_ASCII: Reply =
+    Reply::fixed(553, Enhanced(5, 6, 7), "The server takes no address other than ASCII: it does not offer SMTPUTF8");
+/// Answers a recipient that the transaction has no room for (RFC 5321 §4.5.3.1.10).
+const TOO_MANY: Reply = Reply::fixed(452, Enhanced(4, 5, 3), "Too many recipients for one transaction");
 
 /// Where a message comes from and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +17,26 @@ pub struct Envelope {
     pub reverse_path: ReversePath,
     /// Whom the message goes to.
     pub recipients: Vec<Address>,
+    /// What the sender wants to be told of its fate.
+    pub reports: Reports,
+}
+
+/// What a sender asks a server with DSN for (RFC 3461 §4); nothing, unless told otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reports {
+    /// When the fate of a recipient is to be told; the same for all of them.
+    pub notify: Option<Notify>,
+    /// How much of a message that failed its report gives back.
+    pub ret: Option<Return>,
+    /// What the sender knows the message by, which reports repeat.
+    pub envelope_id: Option<EnvelopeId>,
+}
+
+impl Reports {
+    /// Whether anything is asked for.
+    pub fn are_wanted(&self) -> bool {
+        *self != Self::default()
+    }
 }
 
 impl Envelope {
@@ -26,32 +53,50 @@ pub struct Message {
     pub octets: u64,
     /// Whether it may have octets over 127 (RFC 6152 §3).
     pub eight_bit: bool,
+    /// Whether its header has octets over 127 (RFC 6532), which is a matter of SMTPUTF8 (RFC 6531 §3.4).
+    pub utf8: bool,
 }
 
 /// What became of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The recipients in the order of the envelope, each with what the server answered: to RCPT or, where that never came
-    /// into question, to MAIL.
+    /// into question, to MAIL. One that can't be said to this server, or not in this transaction, has an answer of the
+    /// client's own.
     pub recipients: Vec<(Address, Reply)>,
     /// What became of the message.
     pub outcome: Outcome,
 }
 
+/// The recipients of an envelope, in its order, each with its answer; `None` while there is none, or if the transaction had no
+/// room for it.
+pub(super) type Answers = Vec<(Address, Option<Reply>)>;
+
 impl Delivery {
-    /// The recipients that the server had no room for beside those that it took: they are to be sent the message in a
-    /// transaction of their own (RFC 5321 §4.5.3.1.10).
+    /// Whom there was no room for shares the fate of a message that is refused to all.
+    pub(super) fn new(recipients: Answers, outcome: Outcome) -> Self {
+        let default = match &outcome {
+            Outcome::Refused(refusal) | Outcome::SenderRefused(refusal) => refusal.clone(),
+            Outcome::Accepted(_) | Outcome::NoRecipients => TOO_MANY,
+        };
+        let answered = |(address, reply): (Address, Option<Reply>)| (address, reply.unwrap_or_else(|| default.clone()));
+        Self { recipients: recipients.into_iter().map(answered).collect(), outcome }
+    }
+
+    /// The recipients that there was no room for beside others: they are to be sent the message in a transaction of their own
+    /// (RFC 5321 §4.5.3.1.10). They are fewer each time.
     pub fn left_over(&self) -> Vec<Address> {
-        let mut replies = self.recipients.iter().map(|(_, reply)| reply);
-        if !matches!(self.outcome, Outcome::Accepted(_)) || !replies.any(Reply::is_positive) {
-            return Vec::new();
-        }
         let left_over = self.recipients.iter().filter(|(_, reply)| is_too_many(reply));
-        left_over.map(|(address, _)| address.clone()).collect()
+        let left_over: Vec<Address> = left_over.map(|(address, _)| address.clone()).collect();
+        let is_over = matches!(self.outcome, Outcome::Refused(_) | Outcome::SenderRefused(_));
+        if is_over || left_over.len() == self.recipients.len() { Vec::new() } else { left_over }
     }
 
     /// Takes in what became of the transaction with those that were left over.
     pub fn merge(&mut self, further: Self) {
+        if matches!((&self.outcome, &further.outcome), (Outcome::NoRecipients, Outcome::Accepted(_))) {
+            self.outcome = further.outcome.clone();
+        }
         let mut further = further.recipients.into_iter().map(|(address, reply)| match &further.outcome {
             Outcome::Refused(refusal) if reply.is_positive() => (address, refusal.clone()),
             _ => (address, reply),
@@ -110,8 +155,23 @@ mod tests {
         let left_over: Vec<_> = delivery(&replies, accepted()).left_over().iter().map(ToString::to_string).collect();
         assert_eq!(left_over, ["b@m", "d@m"]);
         let refusal = Reply::new(451, None, "later");
-        assert_eq!(delivery(&replies, Outcome::Refused(refusal)).left_over(), []);
-        assert_eq!(delivery(&replies[1..], Outcome::NoRecipients).left_over(), []);
+        assert_eq!(delivery(&replies, Outcome::Refused(refusal.clone())).left_over(), []);
+        assert_eq!(delivery(&replies, Outcome::SenderRefused(refusal)).left_over(), []);
+        assert_eq!(delivery(&replies[1..], Outcome::NoRecipients).left_over().len(), 2, "c has made room");
+        assert_eq!(delivery(&[("b", 452), ("d", 552)], Outcome::NoRecipients).left_over(), []);
+    }
+
+    #[test]
+    fn those_that_had_no_turn_share_the_fate_of_a_message_that_is_refused() {
+        let recipients = || {
+            let yes = Reply::new(250, None, "OK");
+            vec![("a@m".parse().unwrap(), Some(yes)), ("b@m".parse().unwrap(), None)]
+        };
+        let left_over = |delivery: &Delivery| delivery.left_over().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let taken = Delivery::new(recipients(), accepted());
+        assert_eq!((codes(&taken), left_over(&taken)), (vec![250, 452], vec!["b@m".to_owned()]));
+        let refused = Delivery::new(recipients(), Outcome::Refused(Reply::new(554, None, "no")));
+        assert_eq!((codes(&refused), left_over(&refused)), (vec![250, 554], vec![]));
     }
 
     #[test]
@@ -123,5 +183,8 @@ mod tests {
         whole.merge(delivery(&[("d", 250)], Outcome::Refused(refusal)));
         assert_eq!(codes(&whole), [250, 250, 550, 554]);
         assert_eq!(whole.outcome, accepted());
+        let mut refused = delivery(&[("a", 550), ("b", 452)], Outcome::NoRecipients);
+        refused.merge(delivery(&[("b", 250)], accepted()));
+        assert_eq!((codes(&refused), refused.outcome), (vec![550, 250], accepted()));
     }
 }

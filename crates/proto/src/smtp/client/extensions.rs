@@ -11,8 +11,14 @@ pub enum Extension {
     Size,
     /// Messages may have 8-bit octets (RFC 6152).
     EightBitMime,
-    /// Addresses may be other than ASCII (RFC 6531).
+    /// Addresses and header fields may be other than ASCII (RFC 6531).
     SmtpUtf8,
+    /// Senders may say what they want to be told of their message's fate (RFC 3461).
+    Dsn,
+    /// Messages may come by their length, without an end of data (RFC 3030).
+    Chunking,
+    /// How much the server takes at a time is told (RFC 9422).
+    Limits,
     /// The session may be encrypted (RFC 3207).
     StartTls,
     /// Clients may log in (RFC 4954).
@@ -35,6 +41,9 @@ impl Extension {
             Self::Size => "SIZE",
             Self::EightBitMime => "8BITMIME",
             Self::SmtpUtf8 => "SMTPUTF8",
+            Self::Dsn => "DSN",
+            Self::Chunking => "CHUNKING",
+            Self::Limits => "LIMITS",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
             Self::XRegister => "XREGISTER",
@@ -68,6 +77,15 @@ impl Extensions {
             .is_some_and(|mut names| names.any(|offered| offered.eq_ignore_ascii_case(name)))
     }
 
+    /// The most recipients of one transaction (RFC 9422 §4.2), if the server tells it in a way that makes sense.
+    pub fn recipients_max(&self) -> Option<usize> {
+        self.parameters(Extension::Limits)?.find_map(|limit| {
+            let (name, value) = limit.split_once('=')?;
+            let is_meant = name.eq_ignore_ascii_case("RCPTMAX") && value.bytes().all(|octet| octet.is_ascii_digit());
+            value.parse().ok().filter(|max| is_meant && *max > 0)
+        })
+    }
+
     fn parameters(&self, extension: Extension) -> Option<impl Iterator<Item = &str>> {
         self.lines.iter().find_map(|line| {
             let mut words = line.split_ascii_whitespace();
@@ -90,5 +108,22 @@ mod tests {
         assert!(extensions.offers(Extension::EightBitMime));
         assert!(!extensions.offers(Extension::Pipelining), "the first line is a greeting");
         assert!(!extensions.offers(Extension::XRegister));
+    }
+
+    #[test]
+    fn limits_are_kept_to_if_they_make_sense() {
+        for (limits, max) in [
+            ("LIMITS RCPTMAX=20 MAILMAX=5", Some(20)),
+            ("limits MAILMAX=5 X-Y Z=1 rcptmax=1", Some(1)),
+            ("LIMITS RCPTMAX=0", None),
+            ("LIMITS RCPTMAX=0 RCPTMAX=7", Some(7)),
+            ("LIMITS RCPTMAX=-1 RCPTMAX=+1 RCPTMAX= RCPTMAX RCPTMAX=1e3 RCPTMAX=99999999999999999999999", None),
+            ("LIMITS XRCPTMAX=3", None),
+            ("LIMITS", None),
+            ("SIZE 1000", None),
+        ] {
+            let extensions = Extensions::of(&Reply::new(250, None, format!("m\n{limits}")));
+            assert_eq!(extensions.recipients_max(), max, "{limits}");
+        }
     }
 }

@@ -19,6 +19,22 @@ pub enum Failure {
     /// make a second message out of its rest, so the connection has to be closed.
     #[error("the message has a line that does not end in CRLF")]
     BareLineEnd,
+    /// The message to send goes on behind the octets that the server was told of. The connection has to be closed, or the
+    /// server would take a part of it for the whole.
+    #[error("the message is longer than the {said} octets that the server was told of")]
+    TooLong {
+        /// How many were announced.
+        said: u64,
+    },
+    /// The message to send ends before the octets that the server was told of, which goes on waiting for them: the connection
+    /// has to be closed.
+    #[error("the message ends after {octets} of the {said} octets that the server was told of")]
+    TooShort {
+        /// How many were announced.
+        said: u64,
+        /// How many there were.
+        octets: u64,
+    },
 }
 
 impl From<ReplySyntax> for Failure {

@@ -16,6 +16,7 @@
 //! content written last; what is kept of a server's words is limited too.
 
 mod block;
+mod chunk;
 mod content;
 mod dialogue;
 mod envelope;
@@ -31,7 +32,7 @@ mod wire;
 pub use block::{BLOCK_LINE_OCTETS_MAX, BLOCK_LINES_MAX, Block};
 pub use content::{Content, Ending};
 pub use dialogue::{DIALOGUE_LINE_OCTETS_MAX, Dialogue, Line, Listener};
-pub use envelope::{Delivery, Envelope, Message, Outcome};
+pub use envelope::{Delivery, Envelope, Message, Outcome, Reports};
 pub use extensions::{Extension, Extensions};
 pub use failure::{Breach, Failure};
 pub use login::{AUTH_COMMAND_OCTETS_MAX, Login};

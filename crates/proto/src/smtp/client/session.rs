@@ -72,7 +72,9 @@ impl Session {
         self.ask("QUIT", "", |_| Some(()))
     }
 
-    /// Begins a transaction. An envelope with addresses other than ASCII is for servers with SMTPUTF8; others refuse it.
+    /// Begins a transaction. What the server offers is made use of; reports that it does not offer are not asked for. A
+    /// reverse-path other than ASCII is for servers with SMTPUTF8: others refuse it. Recipients other than ASCII are not said
+    /// to those.
     pub fn transaction(self, envelope: Envelope, message: Message) -> Transaction {
         Transaction::new(self, envelope, message)
     }

@@ -90,6 +90,35 @@ impl Wire {
         self.show_content(before);
     }
 
+    /// Says that a chunk of so many octets follows, the last one of its message (RFC 3030 §2). Its reply is outstanding when
+    /// all of it is said.
+    pub(super) fn begin_chunk(&mut self, octets: u64) {
+        let line = format!("BDAT {octets} LAST");
+        self.output.put_slice(line.as_bytes());
+        self.output.put_slice(b"\r\n");
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.sent_command(&line);
+        }
+    }
+
+    /// Says a piece of a chunk. A dialogue does not show it: it need not be lines.
+    pub(super) fn chunk(&mut self, octets: &[u8]) {
+        self.output.put_slice(octets);
+    }
+
+    /// Says the last octet of a chunk, if it has one.
+    pub(super) fn end_chunk(&mut self, last: Option<u8>) {
+        self.ask();
+        self.output.extend(last);
+    }
+
+    /// Tells whoever reads the dialogue what it comes to.
+    pub(super) fn note(&mut self, text: &str) {
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.note(text);
+        }
+    }
+
     /// Takes the next reply; `None` while there is none, or none is outstanding.
     pub(super) fn reply(&mut self) -> Result<Option<Reply>, Failure> {
         if self.outstanding == 0 {

@@ -19,6 +19,8 @@ pub enum Hello {
     Helo(Option<String>),
     /// `EHLO`, with the name it gave.
     Ehlo(String),
+    /// `LHLO`, with the name it gave (RFC 2033 §4.1).
+    Lhlo(String),
 }
 
 impl Hello {
@@ -26,8 +28,13 @@ impl Hello {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::None | Self::Helo(None) => None,
-            Self::Helo(Some(name)) | Self::Ehlo(name) => Some(name),
+            Self::Helo(Some(name)) | Self::Ehlo(name) | Self::Lhlo(name) => Some(name),
         }
+    }
+
+    /// Whether it was told the extensions, and knows enhanced status codes.
+    pub fn is_extended(&self) -> bool {
+        matches!(self, Self::Ehlo(_) | Self::Lhlo(_))
     }
 }
 
@@ -40,6 +47,10 @@ pub(super) struct Core {
     /// Whether the session speaks for an account.
     pub(super) bound: bool,
     pub(super) stopping: bool,
+    /// How many messages the client has begun.
+    pub(super) transactions: usize,
+    /// Whether the driver holds octets of a message.
+    pub(super) has_content: bool,
     pub(super) flow: Flow,
     errors: usize,
     /// Set while messages have been handed over and their reader has not shown yet that it has them: up to where the input
@@ -51,13 +62,15 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(config: Arc<Config>, channel: Channel, now: Instant) -> Self {
-        let flow = Flow::new(config.from_outside, now);
+        let flow = Flow::new(config.role.is_strict(), now);
         Self {
             config,
             channel,
             hello: Hello::None,
             bound: false,
             stopping: false,
+            transactions: 0,
+            has_content: false,
             flow,
             errors: 0,
             unconfirmed: None,
@@ -83,7 +96,7 @@ impl Core {
     }
 
     pub(super) fn reply(&mut self, reply: &Reply) {
-        let with_enhanced = matches!(self.hello, Hello::Ehlo(_));
+        let with_enhanced = self.hello.is_extended();
         match reply.code() {
             421 => reply.of_host(&self.config.hostname).write(with_enhanced, &mut self.flow.output),
             _ => reply.write(with_enhanced, &mut self.flow.output),
@@ -93,7 +106,7 @@ impl Core {
     /// Refuses on the driver's word. With a client that has no account it counts: asking who lives here has an end.
     pub(super) fn refuse(&mut self, reply: &Reply) {
         // The account has ended in another session.
-        if *reply == replies::REGISTER_FIRST {
+        if [replies::REGISTER_FIRST, replies::LOG_IN_FIRST].contains(reply) {
             self.bound = false;
         }
         if self.bound { self.reply(reply) } else { self.error(reply) }
@@ -106,6 +119,11 @@ impl Core {
             true => self.reply(&replies::TOO_MANY_ERRORS),
             false => self.reply(reply),
         }
+    }
+
+    /// Whether the client can be sent reports on its mail, and so may ask for them.
+    pub(super) fn offers_reports(&self) -> bool {
+        self.config.reports || self.bound
     }
 
     pub(super) fn has_too_many_errors(&self) -> bool {

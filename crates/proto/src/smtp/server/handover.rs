@@ -10,7 +10,7 @@ use bytes::BufMut;
 use super::State;
 use super::config::WAIT_MAX;
 use super::core::Core;
-use super::mail::Envelope;
+use super::mail::Transaction;
 use super::step::{Ask, Question};
 use crate::data::DataWriter;
 use crate::smtp::{Enhanced, Reply, replies};
@@ -40,7 +40,7 @@ pub struct NextChunk {
 /// Shall the messages that were handed over go from the mailbox?
 #[derive(Debug)]
 pub struct Flush<R> {
-    pub(super) transaction: Option<Envelope<R>>,
+    pub(super) transaction: Option<Transaction<R>>,
 }
 
 /// What the header block of a message says.

@@ -11,13 +11,16 @@
 mod account;
 mod auth;
 mod config;
+mod content;
 mod core;
 mod extensions;
 mod handover;
 mod mail;
+mod parameters;
 mod starttls;
 mod step;
 mod verbs;
+mod verify;
 
 use std::mem;
 use std::ops::Range;
@@ -27,15 +30,19 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 pub use self::account::{IssuePassword, Issued, Register, Unregister};
-pub use self::config::{Config, Limits, Timeouts, WAIT_MAX};
+pub use self::config::{Config, Limits, Role, Timeouts, WAIT_MAX};
+pub use self::content::{BeginData, Commit, CommitEach};
 pub use self::core::Hello;
 pub use self::handover::{Block, Flush, NextChunk, NextMessage, Retrieve};
-pub use self::mail::{BeginData, Commit, Envelope, Mail, Recipient};
+pub use self::mail::{Envelope, Mail, Recipient};
+pub use self::parameters::{Body, Parameters};
 pub use self::starttls::StartTls;
 pub use self::step::{Ask, Step};
+pub use self::verify::{Verified, Verify};
 
+use self::content::{Dropping, Received, Receiving};
 use self::core::Core;
-use self::mail::{Received, Receiving};
+use self::mail::Transaction;
 use self::step::Question;
 use super::{Reply, replies};
 use crate::flow::Line;
@@ -55,7 +62,7 @@ enum State<R> {
     /// The greeting is due.
     Greeting,
     /// Between two commands, perhaps inside a transaction.
-    Command(Option<Envelope<R>>),
+    Command(Option<Transaction<R>>),
     /// The client owes a response of its login.
     Sasl(Exchange),
     /// The login is granted: the client owes the sign that it has heard the server's proof.
@@ -66,6 +73,8 @@ enum State<R> {
     Asked,
     /// Mail data is coming in.
     Data(Receiving<R>),
+    /// A chunk of mail data is coming in that is of no use.
+    Dropping(Dropping<R>),
     /// TLS begins when the reply that says so is out.
     BeforeTls,
     /// A maildrop has gone out but for what ends with its last dot.
@@ -77,6 +86,7 @@ enum State<R> {
 }
 
 /// What a move came to, before anything is lent out.
+#[allow(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
 enum Move<R> {
     NeedInput,
     Poll,
@@ -84,7 +94,7 @@ enum Move<R> {
     Close,
     StartTls,
     Content(Range<usize>),
-    TypedLineEnd,
+    LineEnd,
     Abandon,
     Ask(Question<R>),
 }
@@ -112,7 +122,7 @@ impl<R: 'static> Session<R> {
 
     /// Whether mail data is coming in, so that much input at once is worth its room.
     pub fn is_in_data(&self) -> bool {
-        matches!(self.state, State::Data(_))
+        matches!(self.state, State::Data(_) | State::Dropping(_))
     }
 
     /// The server is stopping: the session ends at its next command.
@@ -129,6 +139,7 @@ impl<R: 'static> Session<R> {
     pub fn deadline(&self) -> Instant {
         match &self.state {
             State::Data(receiving) => receiving.deadline(&self.core.config),
+            State::Dropping(dropping) => dropping.deadline(&self.core.config),
             _ => self.core.flow.idle_since + self.core.config.timeouts.command,
         }
     }
@@ -148,7 +159,7 @@ impl<R: 'static> Session<R> {
             Move::Close => Step::Close,
             Move::StartTls => Step::StartTls(StartTls::new(self)),
             Move::Content(range) => Step::Content(&self.core.flow.input[range]),
-            Move::TypedLineEnd => Step::Content(b"\r\n"),
+            Move::LineEnd => Step::Content(b"\r\n"),
             Move::Abandon => Step::Abandon,
             Move::Ask(question) => question.put(self),
         }
@@ -159,7 +170,7 @@ impl<R: 'static> Session<R> {
         match mem::replace(&mut self.state, State::Asked) {
             State::Fresh => {
                 self.state = State::Greeting;
-                self.core.config.from_outside.then_some(Move::Poll)
+                self.core.config.role.is_strict().then_some(Move::Poll)
             }
             State::Greeting => {
                 let next = verbs::greet(&mut self.core);
@@ -168,6 +179,10 @@ impl<R: 'static> Session<R> {
             State::Command(transaction) if self.core.flow.is_full() => {
                 self.proceed(State::Command(transaction));
                 Some(Move::Send)
+            }
+            State::Command(None) if mem::take(&mut self.core.has_content) => {
+                self.state = State::Command(None);
+                Some(Move::Abandon)
             }
             State::Command(transaction) if self.core.takes_confirmation() => {
                 self.proceed(State::Asking(Question::Flush(Flush { transaction })))
@@ -181,7 +196,7 @@ impl<R: 'static> Session<R> {
                 Line::BareLineEnd => self.refuse_line(&replies::BARE_LINE_END, transaction),
                 Line::Foreign => self.close_with(&replies::NOT_SMTP),
                 Line::Command(line) => {
-                    let next = verbs::command(&mut self.core, &line, transaction);
+                    let next = verbs::command(&mut self.core, &line, transaction, now);
                     self.core.flow.recycle(line);
                     self.proceed(next)
                 }
@@ -213,6 +228,13 @@ impl<R: 'static> Session<R> {
             State::Asking(question) => Some(Move::Ask(question)),
             State::Asked => self.close_with(&replies::INTERNAL),
             State::Data(receiving) => self.receive_data(receiving, now),
+            State::Dropping(mut dropping) => match dropping.read(&mut self.core, now) {
+                true => {
+                    let next = dropping.finish(&mut self.core);
+                    self.proceed(next)
+                }
+                false => self.wait(State::Dropping(dropping), now),
+            },
             State::BeforeTls if !self.core.flow.output.is_empty() => {
                 self.state = State::BeforeTls;
                 Some(Move::Send)
@@ -259,7 +281,7 @@ impl<R: 'static> Session<R> {
         }
     }
 
-    fn refuse_line(&mut self, reply: &Reply, transaction: Option<Envelope<R>>) -> Option<Move<R>> {
+    fn refuse_line(&mut self, reply: &Reply, transaction: Option<Transaction<R>>) -> Option<Move<R>> {
         self.core.error(reply);
         self.proceed(State::Command(transaction))
     }
@@ -283,8 +305,11 @@ impl<R: 'static> Session<R> {
         self.state = state;
         match received {
             Received::Content(range) => Some(Move::Content(range)),
-            Received::TypedLineEnd => Some(Move::TypedLineEnd),
-            Received::Bad => Some(Move::Abandon),
+            Received::LineEnd => Some(Move::LineEnd),
+            Received::Bad => {
+                self.core.has_content = false;
+                Some(Move::Abandon)
+            }
             Received::Dropped | Received::More | Received::End => None,
         }
     }

@@ -3,8 +3,10 @@
 use super::account::{IssuePassword, Register, Unregister};
 use super::core::{Core, Hello};
 use super::handover::{Flush, NextChunk, NextMessage, Retrieve};
-use super::mail::{BeginData, Commit, Envelope, Mail, Recipient};
+use super::content::{BeginData, Commit, CommitEach};
+use super::mail::{Envelope, Mail, Recipient};
 use super::starttls::StartTls;
+use super::verify::Verify;
 use super::{Session, State};
 use crate::flow::OUTPUT_OCTETS;
 use crate::sasl::server::{Claim, LookUp};
@@ -41,10 +43,15 @@ pub enum Step<'s, R> {
     BeginData(Ask<'s, R, BeginData<R>>),
     /// Octets of the message.
     Content(&'s [u8]),
-    /// The message will be refused: its octets are of no use.
+    /// The message will be refused, or does not go on: its octets are of no use.
     Abandon,
     /// The message is whole. Is it kept, for good and for all recipients?
     Commit(Envelope<R>, Ask<'s, R, Commit>),
+    /// The message is whole. For which of its recipients is it kept, for good?
+    CommitEach(Envelope<R>, Ask<'s, R, CommitEach>),
+
+    /// Is that a mailbox here?
+    Verify(Ask<'s, R, Verify<R>>),
 
     /// How many messages does the mailbox hold?
     Retrieve(Ask<'s, R, Retrieve>),
@@ -87,6 +94,8 @@ pub(super) enum Question<R> {
     Recipient(Recipient<R>),
     BeginData(BeginData<R>),
     Commit(Envelope<R>),
+    CommitEach(Envelope<R>, CommitEach),
+    Verify(Verify<R>),
     Retrieve(Retrieve),
     NextMessage(NextMessage),
     NextChunk(NextChunk),
@@ -114,6 +123,8 @@ impl<R> Question<R> {
             Self::Recipient(question) => Step::Recipient(ask(session, question)),
             Self::BeginData(question) => Step::BeginData(ask(session, question)),
             Self::Commit(envelope) => Step::Commit(envelope, ask(session, Commit)),
+            Self::CommitEach(envelope, question) => Step::CommitEach(envelope, ask(session, question)),
+            Self::Verify(question) => Step::Verify(ask(session, question)),
             Self::Retrieve(question) => Step::Retrieve(ask(session, question)),
             Self::NextMessage(question) => Step::NextMessage(ask(session, question)),
             Self::NextChunk(question) => Step::NextChunk(ask(session, question)),

@@ -1,15 +1,23 @@
 //! The verbs, in one table: what each is called, when it may come, and what handles it.
 
+use std::time::Instant;
+
+use super::config::Role;
+use super::content::{bdat, data};
 use super::core::{Core, Hello};
 use super::handover::xretrieve;
-use super::mail::{Envelope, data, mail, rcpt};
+use super::mail::{Envelope, Transaction, mail, rcpt};
 use super::starttls::starttls;
+use super::verify::vrfy;
 use super::{State, account, auth, extensions};
 use crate::smtp::{Enhanced, Reply, replies};
 
 struct Verb<R> {
     name: &'static str,
     form: &'static str,
+    /// What it does, in a sentence.
+    about: &'static str,
+    spoken: Spoken,
     /// Whether its arguments may be UTF-8 (RFC 6531 §3.3).
     utf8: bool,
     /// Whether it must be the last of a pipelined group (RFC 2920 §3.1).
@@ -17,10 +25,36 @@ struct Verb<R> {
     run: Run<R>,
 }
 
+/// Which listeners know a verb.
+#[derive(Clone, Copy)]
+enum Spoken {
+    /// All.
+    Everywhere,
+    /// Those of LMTP (RFC 2033 §4.1).
+    OverLmtp,
+    /// All others.
+    OverSmtp,
+    /// Those where clients register.
+    WhereClientsRegister,
+}
+
+impl Spoken {
+    fn at(self, role: Role) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::OverLmtp => role == Role::Lmtp,
+            Self::OverSmtp => role != Role::Lmtp,
+            Self::WhereClientsRegister => matches!(role, Role::Clients | Role::Exchanger),
+        }
+    }
+}
+
 /// When a verb may come, and what handles it then.
 enum Run<R> {
     /// Whenever a command may; a transaction goes on.
     Anytime(fn(&mut Core, &str)),
+    /// Whenever a command may; a transaction goes on, once its question is answered.
+    Query(fn(&mut Core, Option<Transaction<R>>, &str) -> State<R>),
     /// Whenever a command may; ends a transaction, unless it is refused.
     Reset(fn(&mut Core, &str) -> Result<State<R>, Reply>),
     /// Outside a transaction.
@@ -29,33 +63,75 @@ enum Run<R> {
     Stranger(fn(&mut Core, &str) -> State<R>),
     /// Outside a transaction, from a client with an account.
     Owner(fn(&mut Core, &str) -> State<R>),
-    /// Inside a transaction.
+    /// While the envelope grows.
     Inside(fn(&mut Core, Envelope<R>, &str) -> State<R>),
+    /// Whenever a command may: content follows.
+    Chunk(fn(Option<Transaction<R>>, &str, Instant) -> State<R>),
 }
 
 impl<R: 'static> Verb<R> {
     const TABLE: &'static [Self] = &[
-        Self::new("HELO", "HELO [name]", Run::Reset(helo)).ends_group(),
-        Self::new("EHLO", "EHLO name", Run::Reset(ehlo)).ends_group(),
-        Self::new("MAIL", "MAIL FROM:<address> [SIZE=octets] [BODY=8BITMIME] [SMTPUTF8]", Run::Outside(mail)).utf8(),
-        Self::new("RCPT", "RCPT TO:<address>", Run::Inside(rcpt)).utf8(),
-        Self::new("DATA", "DATA", Run::Inside(data)).ends_group(),
-        Self::new("RSET", "RSET", Run::Reset(rset)),
-        Self::new("NOOP", "NOOP", Run::Anytime(noop)).ends_group(),
-        Self::new("VRFY", "VRFY address", Run::Anytime(vrfy)).utf8().ends_group(),
-        Self::new("EXPN", "EXPN list", Run::Anytime(expn)).utf8().ends_group(),
-        Self::new("HELP", "HELP [verb]", Run::Anytime(help::<R>)),
-        Self::new("QUIT", "QUIT", Run::Reset(quit)).ends_group(),
-        Self::new("STARTTLS", "STARTTLS", Run::Outside(starttls)).ends_group(),
-        Self::new("AUTH", "AUTH mechanism [initial-response]", Run::Stranger(auth::auth)).ends_group(),
-        Self::new("XREGISTER", "XREGISTER [name] [TOKEN=token]", Run::Stranger(account::xregister)).ends_group(),
-        Self::new("XPASSWD", "XPASSWD [VERIFIER=verifier]", Run::Owner(account::xpasswd)).ends_group(),
-        Self::new("XUNREGISTER", "XUNREGISTER", Run::Owner(account::xunregister)).ends_group(),
-        Self::new("XRETRIEVE", "XRETRIEVE [WAIT=seconds]", Run::Owner(xretrieve)).ends_group(),
+        Self::new("HELO", "HELO [name]", Run::Reset(helo)).ends_group().over(Spoken::OverSmtp).about("Says hello."),
+        Self::new("EHLO", "EHLO name", Run::Reset(ehlo))
+            .ends_group()
+            .over(Spoken::OverSmtp)
+            .about("Says hello, and asks what the server offers."),
+        Self::new("LHLO", "LHLO name", Run::Reset(lhlo))
+            .ends_group()
+            .over(Spoken::OverLmtp)
+            .about("Says hello, and asks what the server offers."),
+        Self::new("MAIL", MAIL_FORM, Run::Outside(mail)).utf8().about("Begins a message, and says where it comes from."),
+        Self::new("RCPT", "RCPT TO:<address> [NOTIFY=when] [ORCPT=type;address]", Run::Inside(rcpt))
+            .utf8()
+            .about("Names a recipient; once for each."),
+        Self::new("DATA", "DATA", Run::Inside(data))
+            .ends_group()
+            .about("The message follows the reply, ended by a line with one dot."),
+        Self::new("BDAT", "BDAT octets [LAST]", Run::Chunk(bdat))
+            .about("So many octets of the message follow at once; LAST says that they are the last."),
+        Self::new("RSET", "RSET", Run::Reset(rset)).about("Forgets the message that was begun."),
+        Self::new("NOOP", "NOOP", Run::Anytime(noop)).ends_group().about("Does nothing."),
+        Self::new("VRFY", "VRFY address", Run::Query(vrfy))
+            .utf8()
+            .ends_group()
+            .about("Asks whether there is such an address; those with an account are told."),
+        Self::new("EXPN", "EXPN list", Run::Anytime(expn)).utf8().ends_group().about("Is not available."),
+        Self::new("HELP", "HELP [verb]", Run::Anytime(help::<R>)).about("Tells the commands, or about one of them."),
+        Self::new("QUIT", "QUIT", Run::Reset(quit)).ends_group().about("Says goodbye, and ends the connection."),
+        Self::new("STARTTLS", "STARTTLS", Run::Outside(starttls)).ends_group().about("Encrypts the connection."),
+        Self::new("AUTH", "AUTH mechanism [initial-response]", Run::Stranger(auth::auth))
+            .ends_group()
+            .over(Spoken::OverSmtp)
+            .about("Logs in with address and password."),
+        Self::new("XREGISTER", "XREGISTER [name] [TOKEN=token]", Run::Stranger(account::xregister))
+            .utf8()
+            .ends_group()
+            .over(Spoken::WhereClientsRegister)
+            .about("Gives you an address: this connection's number, or the name you ask for."),
+        Self::new("XPASSWD", "XPASSWD [VERIFIER=verifier]", Run::Owner(account::xpasswd))
+            .ends_group()
+            .over(Spoken::WhereClientsRegister)
+            .about("Gives you a password, so that your address outlives this connection."),
+        Self::new("XUNREGISTER", "XUNREGISTER", Run::Owner(account::xunregister))
+            .ends_group()
+            .over(Spoken::WhereClientsRegister)
+            .about("Deletes your address and its mail."),
+        Self::new("XRETRIEVE", "XRETRIEVE [WAIT=seconds]", Run::Owner(xretrieve))
+            .ends_group()
+            .over(Spoken::WhereClientsRegister)
+            .about("Hands over all your mail; your next command removes it from the server."),
     ];
 
     const fn new(name: &'static str, form: &'static str, run: Run<R>) -> Self {
-        Self { name, form, utf8: false, ends_group: false, run }
+        Self { name, form, about: "", spoken: Spoken::Everywhere, utf8: false, ends_group: false, run }
+    }
+
+    const fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    const fn over(self, spoken: Spoken) -> Self {
+        Self { spoken, ..self }
     }
 
     const fn utf8(self) -> Self {
@@ -66,30 +142,43 @@ impl<R: 'static> Verb<R> {
         Self { ends_group: true, ..self }
     }
 
-    fn find(name: &str) -> Option<&'static Self> {
-        Self::TABLE.iter().find(|verb| verb.name.eq_ignore_ascii_case(name))
+    /// The verbs that such a listener knows.
+    fn known_to(role: Role) -> impl Iterator<Item = &'static Self> {
+        Self::TABLE.iter().filter(move |verb| verb.spoken.at(role))
+    }
+
+    fn find(role: Role, name: &str) -> Option<&'static Self> {
+        Self::known_to(role).find(|verb| verb.name.eq_ignore_ascii_case(name))
     }
 }
 
+const MAIL_FORM: &str = "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8] [RET=FULL|HDRS] [ENVID=id]";
+
 /// The greeting, or its refusal where nobody may speak before it.
 pub(super) fn greet<R>(core: &mut Core) -> State<R> {
-    if core.config.from_outside && !core.flow.input.is_empty() {
+    if core.config.role.is_strict() && !core.flow.input.is_empty() {
         return out_of_turn(core);
     }
-    core.reply(&Reply::new(220, None, format!("{} ESMTP Service Ready", core.config.hostname)));
+    let protocol = if core.config.role == Role::Lmtp { "LMTP" } else { "ESMTP" };
+    core.reply(&Reply::new(220, None, format!("{} {protocol} Service Ready", core.config.hostname)));
     State::Command(None)
 }
 
 /// Runs one command line.
-pub(super) fn command<R: 'static>(core: &mut Core, line: &[u8], transaction: Option<Envelope<R>>) -> State<R> {
-    let (verb, args) = match parse(line) {
+pub(super) fn command<R: 'static>(
+    core: &mut Core,
+    line: &[u8],
+    transaction: Option<Transaction<R>>,
+    now: Instant,
+) -> State<R> {
+    let (verb, args) = match parse(core.config.role, line) {
         Ok(parsed) => parsed,
         Err(reply) => {
             core.error(&reply);
             return State::Command(transaction);
         }
     };
-    if verb.ends_group && core.config.from_outside && !core.flow.input.is_empty() {
+    if verb.ends_group && core.config.role.is_strict() && !core.flow.input.is_empty() {
         return out_of_turn(core);
     }
     match (&verb.run, transaction) {
@@ -97,6 +186,8 @@ pub(super) fn command<R: 'static>(core: &mut Core, line: &[u8], transaction: Opt
             run(core, args);
             State::Command(transaction)
         }
+        (Run::Query(run), transaction) => run(core, transaction, args),
+        (Run::Chunk(run), transaction) => run(transaction, args, now),
         (Run::Reset(run), transaction) => run(core, args).unwrap_or_else(|reply| {
             core.error(&reply);
             State::Command(transaction)
@@ -104,9 +195,10 @@ pub(super) fn command<R: 'static>(core: &mut Core, line: &[u8], transaction: Opt
         (Run::Outside(run), None) => run(core, args),
         (Run::Stranger(run), None) if !core.bound => run(core, args),
         (Run::Owner(run), None) if core.bound => run(core, args),
-        (Run::Inside(run), Some(envelope)) => run(core, envelope, args),
+        (Run::Inside(run), Some(Transaction::Envelope(envelope))) => run(core, envelope, args),
         (run, transaction) => {
             core.error(&match run {
+                Run::Inside(_) if transaction.is_some() => replies::BETWEEN_CHUNKS,
                 _ if transaction.is_some() => replies::IN_TRANSACTION,
                 Run::Stranger(_) => replies::HAS_IDENTITY,
                 Run::Owner(_) => replies::REGISTER_FIRST,
@@ -118,9 +210,9 @@ pub(super) fn command<R: 'static>(core: &mut Core, line: &[u8], transaction: Opt
 }
 
 /// The verb and its arguments, without the spaces at their ends.
-fn parse<R: 'static>(line: &[u8]) -> Result<(&'static Verb<R>, &str), Reply> {
+fn parse<R: 'static>(role: Role, line: &[u8]) -> Result<(&'static Verb<R>, &str), Reply> {
     let name = &line[..line.iter().position(|octet| *octet == b' ').unwrap_or(line.len())];
-    let verb = std::str::from_utf8(name).ok().and_then(Verb::find).ok_or(replies::UNRECOGNIZED)?;
+    let verb = std::str::from_utf8(name).ok().and_then(|name| Verb::find(role, name)).ok_or(replies::UNRECOGNIZED)?;
     let args = std::str::from_utf8(&line[name.len()..]).map_err(|_| replies::BAD_CHARACTERS)?;
     if args.contains(char::is_control) || !(verb.utf8 || args.is_ascii()) {
         return Err(replies::BAD_CHARACTERS);
@@ -142,12 +234,20 @@ fn helo<R>(core: &mut Core, args: &str) -> Result<State<R>, Reply> {
 }
 
 fn ehlo<R>(core: &mut Core, args: &str) -> Result<State<R>, Reply> {
-    if args.is_empty() {
-        return Err(replies::syntax("EHLO name"));
+    hello(core, args, "EHLO name", Hello::Ehlo)
+}
+
+fn lhlo<R>(core: &mut Core, args: &str) -> Result<State<R>, Reply> {
+    hello(core, args, "LHLO name", Hello::Lhlo)
+}
+
+fn hello<R>(core: &mut Core, name: &str, form: &str, hello: fn(String) -> Hello) -> Result<State<R>, Reply> {
+    if name.is_empty() {
+        return Err(replies::syntax(form));
     }
     let list = extensions::list(core);
     core.reply(&Reply::new(250, None, list));
-    core.hello = Hello::Ehlo(args.to_owned());
+    core.hello = hello(name.to_owned());
     Ok(State::Command(None))
 }
 
@@ -163,22 +263,18 @@ fn noop(core: &mut Core, _: &str) {
     core.reply(&replies::OK);
 }
 
-/// Answers as RFC 5321 §7.3 allows a server that does not tell strangers who its users are.
-fn vrfy(core: &mut Core, args: &str) {
-    if args.is_empty() { core.error(&replies::syntax("VRFY address")) } else { core.reply(&replies::CANNOT_VERIFY) }
-}
-
 fn expn(core: &mut Core, _: &str) {
     core.reply(&replies::NO_EXPN);
 }
 
 fn help<R: 'static>(core: &mut Core, args: &str) {
-    let text = match (args, Verb::<R>::find(args)) {
+    let role = core.config.role;
+    let text = match (args, Verb::<R>::find(role, args)) {
         ("", _) => {
-            let names: Vec<&str> = Verb::<R>::TABLE.iter().map(|verb| verb.name).collect();
-            format!("Commands: {}\nHELP verb tells the form of one", names.join(" "))
+            let names: Vec<&str> = Verb::<R>::known_to(role).map(|verb| verb.name).collect();
+            format!("Commands: {}\nHELP verb tells about one of them", names.join(" "))
         }
-        (_, Some(verb)) => format!("Form: {}", verb.form),
+        (_, Some(verb)) => format!("Form: {}\n{}", verb.form, verb.about),
         (_, None) => return core.error(&replies::UNRECOGNIZED),
     };
     core.reply(&Reply::new(214, Some(Enhanced(2, 0, 0)), text));

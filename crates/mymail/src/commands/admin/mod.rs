@@ -1,0 +1,101 @@
+//! `mymail admin`: what the operator does while the server runs.
+//!
+//! The server is found by its data folder, as `serve` finds it. Each group of subcommands is a module.
+
+mod accounts;
+mod quota;
+mod registration;
+mod tokens;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use server::Config;
+use server::admin::Admin;
+
+use super::serve::data_folder;
+use crate::exit::{Exit, Failure};
+use crate::output::Results;
+
+/// Look after the accounts of a server while it runs
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "\
+For the user that runs the server, and root. The server is the one that runs with this data
+folder: --data, or `data` in the configuration, or $XDG_DATA_HOME/mymail, or ~/.local/share/mymail.
+NAME is an address, or the part before the @.
+
+Examples:
+  mymail admin list
+  mymail admin add alice
+  mymail admin add bob --password-stdin < password-of-bob
+  mymail admin quota alice --size 2GiB
+  mymail admin registration hold
+  mymail admin token add friends
+  mymail admin remove bob --data /var/lib/mymail
+
+Exit codes:
+  0 done, 64 usage, 65 wrong input, 67 no such account, 69 the server is not running,
+  75 try again later, 77 not permitted, 78 configuration")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    /// The data folder of the server
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+
+    /// The configuration of the server, which names its data folder
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
+    /// Print results as JSON, one object per line
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List all accounts
+    ///
+    /// For each its address, how much mail it has and may have, when it was last used, and whether it lacks a password.
+    List,
+    Show(accounts::ShowArgs),
+    Add(accounts::AddArgs),
+    Remove(accounts::RemoveArgs),
+    Quota(quota::Args),
+    Password(accounts::PasswordArgs),
+    Registration(registration::Args),
+    Token(tokens::Args),
+}
+
+/// Whom the subcommands ask, and where results go.
+struct Desk {
+    admin: Admin,
+    results: Results,
+}
+
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
+    let desk = Desk { admin: Admin::new(&folder(&args)?), results: Results::new(args.json) };
+    match args.command {
+        Command::List => desk.list().await?,
+        Command::Show(args) => desk.show(args).await?,
+        Command::Add(args) => desk.add(args).await?,
+        Command::Remove(args) => desk.remove(args).await?,
+        Command::Quota(args) => desk.quota(args).await?,
+        Command::Password(args) => desk.change_password(args).await?,
+        Command::Registration(args) => desk.registration(args).await?,
+        Command::Token(args) => desk.token(args).await?,
+    }
+    Ok(Exit::Done)
+}
+
+/// The data folder of a server that is started with these options.
+fn folder(args: &Args) -> Result<PathBuf, Failure> {
+    let mut config = match &args.config {
+        Some(file) => Config::read(file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
+        None => Config::default(),
+    };
+    config.data = args.data.clone().or(config.data);
+    data_folder(&config)
+}

@@ -1,0 +1,92 @@
+//! One connection: who it is, one request, its answers.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::geteuid;
+use store::{Store, StoreError};
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::line;
+use super::protocol::{Answer, REQUEST_OCTETS_MAX, Refusal, Request};
+use crate::shared::{Settings, Shared};
+
+/// How long a request is waited for, and a peer that does not read its answers.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What answers requests.
+pub(super) struct Office<'a, S> {
+    pub(super) shared: &'a Shared<S>,
+    pub(super) settings: Arc<Settings>,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve<S: Store>(shared: &Shared<S>, stream: UnixStream) -> io::Result<()> {
+    let is_permitted = is_permitted(&stream)?;
+    let mut stream = BufReader::new(stream);
+    let Some(request) = timeout(PATIENCE, line::read(&mut stream, REQUEST_OCTETS_MAX)).await?? else { return Ok(()) };
+    let answers = match serde_json::from_slice(&request) {
+        _ if !is_permitted => Err(Refusal::NotPermitted),
+        Ok(request) => Office { shared, settings: shared.settings() }.answer(request).await,
+        Err(_) => Err(Refusal::BadRequest),
+    };
+    let mut lines = Vec::new();
+    for answer in answers.unwrap_or_else(|refusal| vec![Answer::Refused(refusal)]) {
+        line::write(&mut lines, &answer)?;
+    }
+    timeout(PATIENCE, stream.write_all(&lines)).await?
+}
+
+/// The mode of the socket says the same already; but it can be changed, and be handed on.
+fn is_permitted(stream: &UnixStream) -> io::Result<bool> {
+    let peer = stream.peer_cred()?.uid();
+    Ok(peer == geteuid().as_raw() || peer == 0)
+}
+
+impl<S: Store> Office<'_, S> {
+    /// All answers to a request, the last one among them.
+    async fn answer(&self, request: Request) -> Result<Vec<Answer>, Refusal> {
+        match request {
+            Request::List { after } => self.list(after).await,
+            Request::Show { name } => self.show(&name).await.map(one),
+            Request::Add { name, password } => self.add(&name, password).await.map(one),
+            Request::Remove { name } => self.remove(&name).await.map(one),
+            Request::Quota { name, change } => self.change_quota(&name, change).await.map(one),
+            Request::Password { name, password } => self.change_password(&name, password).await.map(one),
+            Request::Registration { mode } => self.registration(mode).await.map(one),
+            Request::AddToken { name } => self.add_token(name).await.map(one),
+            Request::ListTokens => self.tokens().await,
+            Request::RemoveToken { name } => self.remove_token(&name).await.map(one),
+        }
+    }
+}
+
+fn one(answer: Answer) -> Vec<Answer> {
+    vec![answer, Answer::Done]
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store did not do what the operator wants");
+        match error {
+            StoreError::TryAgain(_) => Self::Busy,
+            StoreError::Full => Self::Full,
+            StoreError::Failed(_) | StoreError::Poisoned => Self::Failed,
+            StoreError::Unknown(_) => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_user_of_the_server_is_permitted() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        assert!(is_permitted(&ours).unwrap());
+    }
+}

@@ -1,0 +1,68 @@
+//! What the operator does while the server runs: `mymail admin`, over a socket in the data folder.
+//!
+//! Whoever may use that socket may do all of it: the user that runs the server, and root. [`Admin`] is the program's side; what is
+//! said between them is in `protocol.rs`, and how it is answered in `accounts.rs` and `registration.rs`.
+
+mod accounts;
+mod client;
+mod exchange;
+mod line;
+mod protocol;
+mod registration;
+mod socket;
+
+use std::sync::Arc;
+
+use store::Store;
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::driver::stops;
+use crate::listener::ACCEPT_PAUSE;
+use crate::shared::Shared;
+
+pub use client::{Admin, AdminError, Page};
+pub use protocol::{
+    AccountState, Mode, NewPassword, NewToken, PASSWORD_CHARACTERS_MIN, PASSWORD_OCTETS_MAX, QuotaChange, QuotaState,
+    Refusal, RegistrationState, Removed, Secret, TOKEN_NAME_OCTETS_MAX, TokenState,
+};
+pub(crate) use socket::Socket;
+
+/// The most connections at a time; others wait.
+const CONNECTIONS_MAX: usize = 8;
+
+/// Answers until the server stops. Then the socket goes first, and what is being done has until `timeouts.shutdown`.
+pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
+    let mut connections = JoinSet::new();
+    let mut stopping = shared.stopping.subscribe();
+    loop {
+        tokio::select! {
+            () = stops(&mut stopping) => break,
+            accepted = socket.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(shared.clone(), stream));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections on the admin socket for a moment");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a task of the admin socket failed");
+                }
+            }
+        }
+    }
+    drop(socket);
+    let deadline = Instant::now() + shared.settings().config.timeouts.shutdown;
+    while let Ok(Some(_)) = timeout_at(deadline, connections.join_next()).await {}
+    connections.shutdown().await;
+}
+
+async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: UnixStream) {
+    if let Err(error) = exchange::serve(&shared, stream).await {
+        tracing::warn!(%error, "a connection of the admin socket failed");
+    }
+}

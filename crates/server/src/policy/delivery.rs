@@ -1,0 +1,96 @@
+//! A message that has come whole, on its way into the mailboxes, with the reports on it that are due.
+
+use proto::smtp::server::{Envelope, Hello, Parameters, Role};
+use proto::smtp::{Reply, replies};
+use proto::ReversePath;
+use store::{Body, NewMessage, Recipient, Store, Timestamp};
+
+use super::incoming::{Incoming, Message};
+use super::transaction::Accepted;
+use super::{Client, store_refusal};
+use crate::clock;
+
+/// The most Received fields of a message: one that has more goes in circles (RFC 5321 §6.3).
+const HOPS_MAX: usize = 100;
+
+/// A message and what is known of it, ready for the store.
+pub(super) struct Delivery<B> {
+    pub(super) reverse_path: ReversePath,
+    pub(super) parameters: Parameters,
+    pub(super) message: Box<Message<B>>,
+    pub(super) now: Timestamp,
+}
+
+impl<S: Store> Client<S> {
+    /// Keeps the message for good and for all recipients, or says why not.
+    pub(crate) async fn commit(&mut self, envelope: Envelope<Accepted>, hello: &Hello) -> Result<(), Reply> {
+        let (delivery, recipients) = self.whole_message(envelope)?;
+        self.deliver(delivery, recipients, hello).await
+    }
+
+    /// Keeps the message for good and for those recipients that can have it; what has become of it for each.
+    pub(crate) async fn commit_each(&mut self, envelope: Envelope<Accepted>, hello: &Hello) -> Vec<Result<(), Reply>> {
+        let count = envelope.recipients.len();
+        let (delivery, recipients) = match self.whole_message(envelope) {
+            Ok(whole) => whole,
+            Err(reply) => return vec![Err(reply); count],
+        };
+        let octets = delivery.message.body.octets();
+        let mut verdicts: Vec<Result<(), Reply>> = recipients
+            .iter()
+            .map(|to| if octets <= to.room { Ok(()) } else { Err(replies::MAILBOX_FULL) })
+            .collect();
+        let taking: Vec<Accepted> = recipients.into_iter().filter(|to| octets <= to.room).collect();
+        if !taking.is_empty()
+            && let Err(reply) = self.deliver(delivery, taking, hello).await
+        {
+            verdicts.iter_mut().filter(|verdict| verdict.is_ok()).for_each(|verdict| *verdict = Err(reply.clone()));
+        }
+        verdicts
+    }
+
+    fn whole_message(&mut self, envelope: Envelope<Accepted>) -> Result<(Delivery<S::Body>, Vec<Accepted>), Reply> {
+        let message = match std::mem::take(&mut self.incoming) {
+            Incoming::Open(message) => message,
+            Incoming::Failed(reply) => return Err(reply),
+            Incoming::None => return Err(replies::STORE_FAILED),
+        };
+        let Envelope { reverse_path, parameters, recipients, .. } = envelope;
+        if message.header.received() >= HOPS_MAX {
+            tracing::warn!(from = %reverse_path, "not accepted: it goes in circles");
+            return Err(replies::LOOP);
+        }
+        Ok((Delivery { reverse_path, parameters, message, now: clock::now() }, recipients))
+    }
+
+    async fn deliver(
+        &self,
+        mut delivery: Delivery<S::Body>,
+        accepted: Vec<Accepted>,
+        hello: &Hello,
+    ) -> Result<(), Reply> {
+        let reports = self.reports(&delivery, &accepted).await?;
+        let form = delivery.message.form();
+        let Delivery { reverse_path, parameters, message, now } = delivery;
+        let mut trace = self.trace(&reverse_path, hello, parameters.utf8, now);
+        if self.listen.role() == Role::Submission {
+            trace.push_str(&self.missing_fields(&message.header, now));
+        }
+        if message.header.is_text() {
+            trace.push_str("\r\n");
+        }
+        let recipients: Vec<Recipient> = accepted.into_iter().flat_map(Accepted::into_mailboxes).collect();
+        let (count, from, octets) = (recipients.len(), reverse_path.to_string(), message.body.octets());
+        let new = NewMessage { reverse_path, recipients, trace, received_at: now, form };
+        match self.shared.store.deliver(new, message.body, reports).await {
+            Ok(_) => {
+                tracing::info!(from, recipients = count, octets, "accepted");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(from, recipients = count, octets, "not accepted");
+                Err(store_refusal(&error))
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Reports on a message (RFC 3461, RFC 3464): who has it and who can't have it, told to whoever sent it, where that is asked for.
+//!
+//! What can be refused is refused in the session. So a report is due when it is asked for in case of success, or when an alias
+//! leads to several mailboxes of which some can't have the message.
+
+use proto::report::{Action, Fate, Report, Returned};
+use proto::smtp::dsn::Return;
+use proto::smtp::{Enhanced, Reply};
+use proto::{Address, ReversePath};
+use store::{Form, NewMessage, REPORT_OCTETS_MAX, Recipient, Store};
+
+use super::delivery::Delivery;
+use super::trace::return_path;
+use super::transaction::Accepted;
+use super::{Client, store_refusal};
+use crate::clock;
+
+/// The status of a message that is in its mailbox (RFC 3463 §3.2).
+const DELIVERED: Enhanced = Enhanced(2, 1, 5);
+/// The status where none is known (RFC 3463 §3.1).
+const FAILED: Enhanced = Enhanced(5, 0, 0);
+/// The most recipients that one report tells of: as many as a message has, unless it is configured otherwise.
+const FATES_MAX: usize = 1000;
+
+impl<S: Store> Client<S> {
+    /// The report that is due on this message, if one is. A report never begets a report: it comes from the null reverse-path.
+    pub(super) async fn reports(
+        &self,
+        delivery: &Delivery<S::Body>,
+        accepted: &[Accepted],
+    ) -> Result<Vec<store::Report>, Reply> {
+        let fates: Vec<Fate> = accepted.iter().flat_map(fates).take(FATES_MAX).collect();
+        let ReversePath::Address(sender) = &delivery.reverse_path else {
+            return Ok(Vec::new());
+        };
+        if fates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let has_failed = fates.iter().any(|fate| fate.action == Action::Failed);
+        let mut recipients = self.way_back(&delivery.reverse_path).await?;
+        if recipients.is_empty() && has_failed {
+            // There is no way to whoever sent it; somebody should know (RFC 5321 §6.1).
+            recipients = self.postmaster().await?.into_iter().collect();
+        }
+        if recipients.is_empty() {
+            tracing::info!("there is no way for the report that was asked for, or no room");
+            return Ok(Vec::new());
+        }
+        let text = self.write_report(delivery, sender, &fates, has_failed);
+        if text.len() > REPORT_OCTETS_MAX {
+            tracing::warn!(octets = text.len(), "the report that is due is too long to be kept");
+            return Ok(Vec::new());
+        }
+        let trace = return_path(&ReversePath::Null);
+        let reverse_path = ReversePath::Null;
+        let message = NewMessage { reverse_path, recipients, trace, received_at: delivery.now, form: Form::Text };
+        Ok(vec![store::Report { message, text }])
+    }
+
+    fn write_report(&self, delivery: &Delivery<S::Body>, to: &Address, fates: &[Fate], has_failed: bool) -> Vec<u8> {
+        let Delivery { parameters, message, now, .. } = delivery;
+        let date = clock::date_time(*now);
+        let whole = message.whole().filter(|_| has_failed && parameters.give_back == Some(Return::Full));
+        let report = Report {
+            reporting_mta: self.domain(),
+            to,
+            date: &date,
+            id: &format!("report.{}", self.transaction.id),
+            arrived: &date,
+            envelope_id: parameters.envelope_id.as_ref(),
+            recipients: fates,
+            utf8: parameters.utf8,
+            returned: whole.map_or_else(|| Returned::Headers(message.header_copy()), Returned::Message),
+        };
+        report.write()
+    }
+
+    async fn postmaster(&self) -> Result<Option<Recipient>, Reply> {
+        let address = Address::postmaster(self.domain());
+        let mailbox = self.shared.store.mailbox(&address).await.map_err(|error| store_refusal(&error))?;
+        Ok(mailbox.map(|mailbox| Recipient { account: mailbox.account, address }))
+    }
+}
+
+/// What is to be told of a recipient, as the sender wants it.
+fn fates(to: &Accepted) -> Vec<Fate> {
+    let notify = to.notify();
+    let original = to.more.as_ref().and_then(|more| more.original.clone());
+    let mut fates = Vec::new();
+    if notify.success {
+        fates.push(Fate {
+            recipient: to.recipient.address.clone(),
+            original: original.clone(),
+            action: Action::Delivered,
+            status: DELIVERED,
+            diagnostic: None,
+            will_retry_until: None,
+        });
+    }
+    if notify.failure {
+        fates.extend(to.left_out().iter().map(|(address, reply)| Fate {
+            recipient: address.clone(),
+            original: original.clone(),
+            action: Action::Failed,
+            status: reply.enhanced().unwrap_or(FAILED),
+            diagnostic: Some(reply.clone()),
+            will_retry_until: None,
+        }));
+    }
+    fates
+}
