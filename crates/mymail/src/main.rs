@@ -44,10 +44,9 @@ Examples:
   mymail retrieve                        read what others wrote
 
 Exit codes:
-  0 done, 64 usage, 65 wrong input, 67 a recipient was refused, or no such account,
-  69 server unreachable,
-  73 cannot write output, 75 try again later, 76 the server broke the protocol,
-  77 not permitted, 78 configuration")]
+  0 done, 64 usage, 65 wrong input, 67 a recipient was refused or there is no such account,
+  69 server unreachable, 73 cannot write output, 75 try again later, 76 the server broke the
+  protocol, 77 not permitted, 78 configuration")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -338,7 +338,11 @@ mod tests {
             for step in 1..=message.len().max(1) {
                 let mut lines = LineCheck::default();
                 message.as_bytes().chunks(step).for_each(|octets| lines.read(octets));
-                assert_eq!((lines.found_bare_line_end(true), lines.is_inside_line()), (is_bare, is_inside_line), "{message:?}");
+                assert_eq!(
+                    (lines.found_bare_line_end(true), lines.is_inside_line()),
+                    (is_bare, is_inside_line),
+                    "{message:?}"
+                );
             }
         }
     }

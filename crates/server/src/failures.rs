@@ -152,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_proxy_calls_loopback_is_one_peer_and_keeps_nobody_here_out() {
+        let (failures, told) = (Failures::default(), PeerAddress::Told("127.0.0.1:25".parse().unwrap()));
+        for n in 0..OF_PEER_MAX {
+            failures.count(told, format!("{n}@m"));
+        }
+        assert!(failures.are_too_many(told, "alice@m"));
+        for here in [address("127.0.0.1"), PeerAddress::Unix] {
+            assert!(!failures.are_too_many(here, "alice@m"));
+        }
+    }
+
+    #[test]
     fn an_account_has_so_many_failures() {
         let failures = Failures::default();
         for n in 0..OF_ACCOUNT_MAX {

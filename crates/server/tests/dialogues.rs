@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::sasl::scram::{ITERATIONS, SALT_OCTETS, Verifier};
-use server::Config;
 use proto::smtp::server::Role;
+use server::Config;
 use server::config::{Listen, Protocol, Tls};
 use testkit::{Dialogue, Over, Wire};
 

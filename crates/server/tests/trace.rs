@@ -3,26 +3,13 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::BufReader;
 
 use proto::sasl::scram::{ITERATIONS, SALT_OCTETS, Verifier};
 use server::Config;
 use server::config::{Listen, Tls};
 
-use common::{Connection, Running, listen};
-
-/// Says something, and gives all that comes back up to a line that begins with `last`.
-fn exchange(connection: &mut BufReader<Connection>, said: &str, last: &str) -> String {
-    connection.get_mut().write_all(said.as_bytes()).unwrap();
-    let mut heard = String::new();
-    loop {
-        let begin = heard.len();
-        assert!(connection.read_line(&mut heard).unwrap() > 0, "closed after {heard}");
-        if heard[begin..].starts_with(last) {
-            return heard;
-        }
-    }
-}
+use common::{Running, exchange, listen};
 
 #[test]
 fn a_message_typed_without_a_header_gets_an_empty_line_before_its_text() {

@@ -229,7 +229,9 @@ impl Client {
                     let verdict = match identity {
                         _ if role == Role::Lmtp => Ok(()),
                         None if role == Role::Submission => Err(replies::LOG_IN_FIRST),
-                        None if role == Role::Exchanger && from.is_none_or(|from| *from.domain() != hostname()) => Ok(()),
+                        None if role == Role::Exchanger && from.is_none_or(|from| *from.domain() != hostname()) => {
+                            Ok(())
+                        }
                         None => Err(replies::REGISTER_FIRST),
                         Some(own) if from.is_some_and(|from| from.key() == own.key()) => Ok(()),
                         Some(_) => Err(replies::NOT_YOUR_ADDRESS),

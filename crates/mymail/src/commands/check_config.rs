@@ -24,9 +24,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut config = Config::read(&args.file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
-    config
-        .check_aliases()
-        .map_err(|error| Failure::new(Exit::Config, format!("{}, {error}", args.file.display())))?;
+    config.check_aliases().map_err(|error| Failure::new(Exit::Config, format!("{}, {error}", args.file.display())))?;
     config.check_certificate().map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
     config.data = Some(data_folder(&config)?);
     let resolved = config.resolved().context("cannot print the configuration")?;

@@ -18,7 +18,7 @@ pub(crate) struct Account {
 impl Account {
     /// Registers it by name.
     pub(crate) fn register(ports: Ports, name: &str) -> anyhow::Result<Self> {
-        let mut smtp = Dialogue::smtp(ports)?;
+        let mut smtp = Dialogue::smtp(ports.smtp)?;
         let address = last_word(&smtp.say(&format!("XREGISTER {name}"), "250 ")?);
         let password = last_word(&smtp.say("XPASSWD", "250 ")?);
         smtp.say("QUIT", "221 ")?;
@@ -32,14 +32,11 @@ impl Account {
 
     /// Sends itself a message. Lines end in LF.
     pub(crate) fn deliver(&self, ports: Ports, message: &str) -> anyhow::Result<()> {
-        let mut smtp = Dialogue::smtp(ports)?;
+        let mut smtp = Dialogue::smtp(ports.smtp)?;
         smtp.say(&auth_plain(self.name(), &self.password), "235 ")?;
         smtp.say(&format!("MAIL FROM:<{}>", self.address), "250 ")?;
         smtp.say(&format!("RCPT TO:<{}>", self.address), "250 ")?;
-        smtp.say("DATA", "354 ")?;
-        smtp.write(&with_crlf(message).replace("\r\n.", "\r\n.."))?;
-        smtp.say(".", "250 ")?;
-        smtp.say("QUIT", "221 ").map(drop)
+        smtp.data(message)
     }
 
     /// Takes all its mail, as POP3 gives it, out of the mailbox. Lines end in LF.
@@ -60,8 +57,14 @@ impl Account {
     }
 }
 
+/// The keywords of everything that a mail server offers.
+pub(crate) fn keywords(port: u16) -> anyhow::Result<Vec<String>> {
+    let (_smtp, lines) = Dialogue::greeted(port)?;
+    Ok(lines.iter().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+}
+
 /// A connection without TLS.
-struct Dialogue {
+pub(crate) struct Dialogue {
     stream: BufReader<TcpStream>,
 }
 
@@ -73,15 +76,29 @@ impl Dialogue {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    fn smtp(ports: Ports) -> anyhow::Result<Self> {
-        let mut smtp = Self::open(ports.smtp)?;
+    /// To a mail server, which knows the client's name then.
+    pub(crate) fn smtp(port: u16) -> anyhow::Result<Self> {
+        Ok(Self::greeted(port)?.0)
+    }
+
+    /// To a mail server, with what it offers: the lines behind the first of its answer to EHLO.
+    fn greeted(port: u16) -> anyhow::Result<(Self, Vec<String>)> {
+        let mut smtp = Self::open(port)?;
         smtp.reply("220 ")?;
-        smtp.say("HELO client.example", "250 ")?;
-        Ok(smtp)
+        let reply = smtp.say("EHLO client.example", "250 ")?;
+        Ok((smtp, reply.lines().skip(1).map(|line| line[4..].to_owned()).collect()))
+    }
+
+    /// Hands over a message for which the server has the envelope. Lines end in LF.
+    pub(crate) fn data(&mut self, message: &str) -> anyhow::Result<()> {
+        self.say("DATA", "354 ")?;
+        self.write(&with_crlf(message).replace("\r\n.", "\r\n.."))?;
+        self.say(".", "250 ")?;
+        self.say("QUIT", "221 ").map(drop)
     }
 
     /// Sends a command and takes its reply, which must begin so.
-    fn say(&mut self, command: &str, begin: &str) -> anyhow::Result<String> {
+    pub(crate) fn say(&mut self, command: &str, begin: &str) -> anyhow::Result<String> {
         self.write(&format!("{command}\r\n"))?;
         self.reply(begin).with_context(|| format!("answer to {}", command.split(' ').next().unwrap()))
     }
@@ -91,9 +108,16 @@ impl Dialogue {
     }
 
     fn reply(&mut self, begin: &str) -> anyhow::Result<String> {
-        let line = self.line()?;
-        ensure!(line.starts_with(begin), "{line:?} instead of {begin:?}");
-        Ok(line.trim_end().to_owned())
+        let goes_on = begin.replace(' ', "-");
+        let mut text = String::new();
+        loop {
+            let line = self.line()?;
+            text.push_str(&line);
+            if line.starts_with(begin) {
+                return Ok(with_lf(text.trim_end()));
+            }
+            ensure!(line.starts_with(&goes_on), "{line:?} instead of {begin:?}");
+        }
     }
 
     /// The lines up to the last dot.

@@ -47,6 +47,15 @@ pub(crate) fn letter(from: &str, to: &str, number: u32) -> String {
     )
 }
 
+/// A letter that is sent in many pieces, of so many lines more.
+pub(crate) fn long_letter(from: &str, to: &str, lines: u32) -> String {
+    let mut letter = letter(from, to, 1);
+    for line in 0..lines {
+        letter.push_str(&format!(".{line} Grüße aus der Mitte eines langen Briefes, der nicht auf einmal ankommt\n"));
+    }
+    letter
+}
+
 /// Line ends as they go over the wire.
 pub(crate) fn with_crlf(text: &str) -> String {
     text.replace('\n', "\r\n")
@@ -68,6 +77,12 @@ pub(crate) fn without_trace<'a>(message: &'a str, from: &str) -> anyhow::Result<
     let mut words = received.split_whitespace().skip_while(|word| *word != "with");
     let protocol = words.nth(1).context("Received does not say with which protocol")?;
     Ok((protocol, message))
+}
+
+/// Fails unless a text ends in the message; what stands before it are the lines of those who have passed it on.
+pub(crate) fn ensure_ends_in(text: &str, message: &str) -> anyhow::Result<()> {
+    let at = text.len().checked_sub(message.len()).context("it is too short")?;
+    ensure_same(text.get(at..).context("it ends in another text")?, message)
 }
 
 /// Fails where they differ, and says where.

@@ -1,16 +1,28 @@
-//! Our server with all its ways in: SMTP and POP3, each in clear with STARTTLS and with TLS from the first octet.
+//! Our server with all its ways in: each protocol, in clear with STARTTLS and with TLS from the first octet, for clients, mail
+//! programs, mail servers and proxies.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::common::{Home, Server};
 
 /// Programs that check it want the name of the certificate.
 pub(crate) const HOST: &str = "localhost";
+/// The domain of all accounts.
+pub(crate) const DOMAIN: &str = "mymailserver";
 
 /// A running server in a home of its own.
 pub(crate) struct MailServer {
     pub(crate) ports: Ports,
+    /// For mail programs, which log in before they send.
+    pub(crate) submission: u16,
+    /// SMTP behind a proxy on this computer.
+    pub(crate) proxied: u16,
+    /// SMTP for mail servers.
+    pub(crate) from_outside: u16,
+    /// LMTP for mail servers.
+    pub(crate) lmtp: u16,
     pub(crate) home: Home,
     _server: Server,
 }
@@ -26,16 +38,47 @@ pub(crate) struct Ports {
 
 impl MailServer {
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// Starts one with these settings besides.
+    pub(crate) fn start_with(settings: &str) -> Self {
         let home = Home::new();
-        let listeners = [("smtp", "starttls"), ("smtp", "implicit"), ("pop3", "starttls"), ("pop3", "implicit")];
-        let config = listeners.map(|(protocol, tls)| {
-            format!("[[listen]]\nprotocol = \"{protocol}\"\naddress = \"127.0.0.1:0\"\ntls = \"{tls}\"\n")
-        });
+        // Mail servers run as other users, and look for the socket there.
+        fs::set_permissions(home.path("."), Permissions::from_mode(0o755)).unwrap();
+        let socket = format!("unix:{}", home.path("lmtp").display());
+        let config = [
+            listener("smtp", "127.0.0.1:0", "tls = \"starttls\""),
+            listener("smtp", "127.0.0.1:0", "tls = \"implicit\""),
+            listener("pop3", "127.0.0.1:0", "tls = \"starttls\""),
+            listener("pop3", "127.0.0.1:0", "tls = \"implicit\""),
+            listener("submission", "127.0.0.1:0", "tls = \"starttls\""),
+            listener("smtp", "127.0.0.1:0", "proxied_by = [\"127.0.0.1\"]"),
+            listener("smtp", "127.0.0.1:0", "from_outside = true"),
+            listener("lmtp", "127.0.0.1:0", "tls = \"starttls\""),
+            listener("lmtp", &socket, ""),
+            settings.to_owned(),
+        ];
         fs::write(home.path("config.toml"), config.concat()).unwrap();
         let mut server = Server::start(&mut home.command(&["serve", "--config", "config.toml", "--data", "data"]));
         let smtp = port(&server.address);
-        let [smtps, pop3, pop3s] = [(); 3].map(|()| port(&server.next_listener()));
-        Self { ports: Ports { smtp, smtps, pop3, pop3s }, home, _server: server }
+        let [smtps, pop3, pop3s, submission, proxied, from_outside, lmtp] =
+            [(); 7].map(|()| port(&server.next_listener()));
+        assert_eq!(server.next_listener(), socket);
+        Self {
+            ports: Ports { smtp, smtps, pop3, pop3s },
+            submission,
+            proxied,
+            from_outside,
+            lmtp,
+            home,
+            _server: server,
+        }
+    }
+
+    /// LMTP for mail servers on this computer.
+    pub(crate) fn lmtp_socket(&self) -> PathBuf {
+        self.home.path("lmtp")
     }
 
     /// The certificate that it has made itself; clients trust this one and no other.
@@ -47,6 +90,10 @@ impl MailServer {
     pub(crate) fn key(&self) -> PathBuf {
         self.home.path("data/tls/key.pem")
     }
+}
+
+fn listener(protocol: &str, address: &str, more: &str) -> String {
+    format!("[[listen]]\nprotocol = \"{protocol}\"\naddress = \"{address}\"\n{more}\n")
 }
 
 fn port(address: &str) -> u16 {

@@ -34,6 +34,28 @@ async fn new_connections_find_the_new_limits() -> io::Result<()> {
 }
 
 #[tokio::test]
+async fn new_connections_find_the_new_aliases() -> io::Result<()> {
+    let host = Host::new("");
+    let alice = host.registered("alice").await?;
+    let info = async || {
+        let mut client = host.registered("").await?;
+        client.expect(&format!("MAIL FROM:<{}>", client.address), "250 ").await?;
+        client.say("RCPT TO:<info@mymailserver>").await
+    };
+    assert!(info().await?.starts_with("550 "));
+    host.configure("aliases.info = \"alice\"");
+    host.signal(Signal::HUP);
+    until("a new connection finds it", async || Ok(info().await?.starts_with("250 "))).await?;
+    host.configure("aliases.info = \"alice@elsewhere.example\"");
+    host.signal(Signal::HUP);
+    until("it is told", async || Ok(host.log().contains("[aliases], info: alice@elsewhere.example is not here")))
+        .await?;
+    assert!(info().await?.starts_with("250 "), "nothing has changed");
+    drop(alice);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_configuration_that_is_wrong_changes_nothing() -> io::Result<()> {
     let mut host = Host::new("limits.recipients = 2");
     let mut old = host.registered("").await?;

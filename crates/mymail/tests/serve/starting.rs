@@ -1,7 +1,10 @@
 //! How the server starts, or says why it can't.
 
 use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
 use std::{fs, io};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::Client;
 use crate::common::{Home, Server};
@@ -34,6 +37,27 @@ async fn every_listener_is_told_of_in_order() -> io::Result<()> {
     assert_eq!(client.retrieve().await?.len(), 1);
     assert!(home.path("share/mymail").is_dir(), "data is in the user's data directory");
     Ok(())
+}
+
+#[test]
+fn listeners_of_every_protocol_are_told_of() {
+    let home = Home::new();
+    let listeners = ["submission=127.0.0.1:0", "submissions=127.0.0.1:0", "lmtp=127.0.0.1:0", "lmtp=unix:lmtp"];
+    let mut command = home.command(&["serve"]);
+    let mut server = Server::start(command.args(listeners.iter().flat_map(|listen| ["--listen", listen])));
+    server.next_listener();
+    server.next_listener();
+    assert_eq!(server.next_listener(), "unix:lmtp");
+    UnixStream::connect(home.path("lmtp")).unwrap();
+    // Left by one that was killed, it is in nobody's way.
+    drop(server);
+    let mut server = Server::start(&mut home.command(&["serve", "--listen", "lmtp=unix:lmtp"]));
+    let (code, stdout, stderr) = run(&home, &["serve", "--data", "other", "--listen", "lmtp=unix:lmtp"]);
+    assert_eq!((code, stdout.as_str()), (UNAVAILABLE, ""), "{stderr}");
+    assert!(stderr.contains("lmtp=unix:lmtp"), "{stderr}");
+    kill_process(Pid::from_child(&server.process), Signal::TERM).unwrap();
+    assert_eq!(server.process.wait().unwrap().code(), Some(DONE));
+    assert!(!home.path("lmtp").exists());
 }
 
 #[tokio::test]
@@ -81,6 +105,8 @@ fn what_is_wrong_with_a_configuration_is_told_with_line_and_key() {
         ("[registration]\nlease = \"soon\"", "line 2", "lease"),
         ("[[listen]]\nprotocol = \"smtp\"\naddress = \"localhost\"", "line 3", "address"),
         ("[registration]\ntokens = \"sesame\"", "line 2", "tokens"),
+        ("[[listen]]\nprotocol = \"smtp\"\naddress = \"unix:here\"", "line 3", "address"),
+        ("[aliases]\n\"info+x\" = \"bob\"", "line 2", "info+x"),
     ] {
         fs::write(home.path("bad.toml"), config).unwrap();
         for arguments in [&["check-config", "bad.toml"][..], &["serve", "--config", "bad.toml"]] {
@@ -95,6 +121,29 @@ fn what_is_wrong_with_a_configuration_is_told_with_line_and_key() {
     let (code, _, stderr) = run(&home, &["serve", "--config", "none.toml"]);
     assert_eq!(code, CONFIG);
     assert!(stderr.contains("none.toml"), "{stderr}");
+}
+
+#[test]
+fn an_alias_that_leads_nowhere_is_named() {
+    let home = Home::new();
+    let run_with = |config: &str, arguments: &[&str]| {
+        fs::write(home.path("aliases.toml"), config).unwrap();
+        run(&home, arguments)
+    };
+    let (check, serve) = (&["check-config", "aliases.toml"][..], &["serve", "--config", "aliases.toml"][..]);
+    for arguments in [check, serve] {
+        let (code, stdout, stderr) = run_with("[aliases]\ninfo = \"sales\"\nsales = \"info\"", arguments);
+        assert_eq!((code, stdout.as_str()), (CONFIG, ""), "{stderr}");
+        assert!(stderr.contains("[aliases], info: leads in a circle"), "{stderr}");
+    }
+    // The command line may say what the host is called.
+    let elsewhere = "[aliases]\ninfo = \"bob@b.example\"";
+    assert_eq!(run_with(elsewhere, check).0, CONFIG);
+    let mut command = home.command(serve);
+    Server::start(command.args(["--hostname", "b.example", "--listen", "smtp=127.0.0.1:0"]));
+    let (code, resolved, stderr) = run_with(&format!("hostname = \"b.example\"\n{elsewhere}"), check);
+    assert_eq!((code, stderr.as_str()), (DONE, ""));
+    assert!(resolved.contains("info = \"bob@b.example\""), "{resolved}");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use store::{AccountSummary, Quota, RegisterError, Store};
 use super::exchange::Office;
 use super::protocol::{
     AccountState, Answer, NewPassword, PAGE_ACCOUNTS_MAX, PASSWORD_CHARACTERS_MIN, PASSWORD_OCTETS_MAX, QuotaChange,
-    QuotaState, Refusal, Removed, Secret,
+    QuotaState, Removed, Secret,
 };
+use super::refusal::Refusal;
 use crate::clock;
 use crate::policy::{new_password, verifier_of};
 

@@ -13,8 +13,9 @@ use tokio::time::timeout;
 use super::line;
 use super::protocol::{
     ANSWER_OCTETS_MAX, AccountState, Answer, Mode, NewPassword, NewToken, PAGE_ACCOUNTS_MAX, QuotaChange,
-    REQUEST_OCTETS_MAX, Refusal, RegistrationState, Removed, Request, Said, Secret, TokenState,
+    REQUEST_OCTETS_MAX, RegistrationState, Removed, Request, Said, Secret, TokenState,
 };
+use super::refusal::Refusal;
 use super::socket::Way;
 
 /// How long the server may take to connect, to take the request, and for each line of its answer.

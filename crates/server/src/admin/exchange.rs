@@ -11,7 +11,8 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::line;
-use super::protocol::{Answer, REQUEST_OCTETS_MAX, Refusal, Request};
+use super::protocol::{Answer, REQUEST_OCTETS_MAX, Request};
+use super::refusal::Refusal;
 use crate::shared::{Settings, Shared};
 
 /// How long a request is waited for, and a peer that does not read its answers.

@@ -8,6 +8,7 @@ mod client;
 mod exchange;
 mod line;
 mod protocol;
+mod refusal;
 mod registration;
 mod socket;
 
@@ -25,8 +26,9 @@ use crate::shared::Shared;
 pub use client::{Admin, AdminError, Page};
 pub use protocol::{
     AccountState, Mode, NewPassword, NewToken, PASSWORD_CHARACTERS_MIN, PASSWORD_OCTETS_MAX, QuotaChange, QuotaState,
-    Refusal, RegistrationState, Removed, Secret, TOKEN_NAME_OCTETS_MAX, TokenState,
+    RegistrationState, Removed, Secret, TOKEN_NAME_OCTETS_MAX, TokenState,
 };
+pub use refusal::Refusal;
 pub(crate) use socket::Socket;
 
 /// The most connections at a time; others wait.

@@ -3,7 +3,8 @@
 use store::{AddTokenError, RegistrationMode, Store, Token};
 
 use super::exchange::Office;
-use super::protocol::{Answer, Mode, NewToken, Refusal, RegistrationState, Secret, TOKEN_NAME_OCTETS_MAX, TokenState};
+use super::protocol::{Answer, Mode, NewToken, RegistrationState, Secret, TOKEN_NAME_OCTETS_MAX, TokenState};
+use super::refusal::Refusal;
 use crate::clock;
 use crate::config::Registration;
 use crate::policy::{digest, password};

@@ -4,6 +4,7 @@
 //! names line and key. `docs/interface.md` lists them.
 
 mod aliases;
+mod endpoint;
 mod listen;
 #[cfg(test)]
 mod tests;
@@ -27,11 +28,12 @@ use crate::tls::{self, TlsError};
 
 pub(crate) use aliases::AliasTable;
 pub use aliases::{AliasError, Aliases};
-pub use listen::{BadEndpoint, BadListen, Endpoint, Listen, Protocol, Tls};
+pub use endpoint::{BadEndpoint, Endpoint};
+pub use listen::{BadListen, Listen, Protocol, Tls};
 
 /// The least that a POP3 session may be idle (RFC 1939 §3).
 const AUTOLOGOUT_MIN: Duration = Duration::from_secs(10 * 60);
-/// The most that an SMTP client can be told of a limit: six digits (RFC 9422 §4).
+/// The most that an SMTP client can be told of a limit: six digits (RFC 9422 §3).
 const LIMITS_VALUE_MAX: u64 = 999_999;
 
 /// The configuration, checked.

@@ -1,8 +1,8 @@
 //! A message that has come whole, on its way into the mailboxes, with the reports on it that are due.
 
+use proto::ReversePath;
 use proto::smtp::server::{Envelope, Hello, Parameters, Role};
 use proto::smtp::{Reply, replies};
-use proto::ReversePath;
 use store::{Body, NewMessage, Recipient, Store, Timestamp};
 
 use super::incoming::{Incoming, Message};
@@ -36,10 +36,8 @@ impl<S: Store> Client<S> {
             Err(reply) => return vec![Err(reply); count],
         };
         let octets = delivery.message.body.octets();
-        let mut verdicts: Vec<Result<(), Reply>> = recipients
-            .iter()
-            .map(|to| if octets <= to.room { Ok(()) } else { Err(replies::MAILBOX_FULL) })
-            .collect();
+        let mut verdicts: Vec<Result<(), Reply>> =
+            recipients.iter().map(|to| if octets <= to.room { Ok(()) } else { Err(replies::MAILBOX_FULL) }).collect();
         let taking: Vec<Accepted> = recipients.into_iter().filter(|to| octets <= to.room).collect();
         if !taking.is_empty()
             && let Err(reply) = self.deliver(delivery, taking, hello).await

@@ -7,12 +7,12 @@ use proto::report::{Action, Fate, Report, Returned};
 use proto::smtp::dsn::Return;
 use proto::smtp::{Enhanced, Reply};
 use proto::{Address, ReversePath};
-use store::{Form, NewMessage, REPORT_OCTETS_MAX, Recipient, Store};
+use store::{Form, NewMessage, REPORT_OCTETS_MAX, Store};
 
+use super::Client;
 use super::delivery::Delivery;
 use super::trace::return_path;
 use super::transaction::Accepted;
-use super::{Client, store_refusal};
 use crate::clock;
 
 /// The status of a message that is in its mailbox (RFC 3463 §3.2).
@@ -40,7 +40,7 @@ impl<S: Store> Client<S> {
         let mut recipients = self.way_back(&delivery.reverse_path).await?;
         if recipients.is_empty() && has_failed {
             // There is no way to whoever sent it; somebody should know (RFC 5321 §6.1).
-            recipients = self.postmaster().await?.into_iter().collect();
+            recipients = self.way_back(&ReversePath::Address(Address::postmaster(self.domain()))).await?;
         }
         if recipients.is_empty() {
             tracing::info!("there is no way for the report that was asked for, or no room");
@@ -73,12 +73,6 @@ impl<S: Store> Client<S> {
             returned: whole.map_or_else(|| Returned::Headers(message.header_copy()), Returned::Message),
         };
         report.write()
-    }
-
-    async fn postmaster(&self) -> Result<Option<Recipient>, Reply> {
-        let address = Address::postmaster(self.domain());
-        let mailbox = self.shared.store.mailbox(&address).await.map_err(|error| store_refusal(&error))?;
-        Ok(mailbox.map(|mailbox| Recipient { account: mailbox.account, address }))
     }
 }
 

@@ -72,9 +72,11 @@ impl<S: Store> Client<S> {
     /// Whether an address is the client's to send from: its own, or an alias that leads to it alone.
     pub(super) fn is_own(&self, own: &Address, sender: &Address) -> bool {
         sender.key() == own.key()
-            || self.settings.aliases.expand(sender).is_some_and(|targets| {
-                !targets.is_empty() && targets.iter().all(|target| target.key() == own.key())
-            })
+            || self
+                .settings
+                .aliases
+                .expand(sender)
+                .is_some_and(|targets| !targets.is_empty() && targets.iter().all(|target| target.key() == own.key()))
     }
 
     /// The mailboxes of whoever a message comes from, where reports on it can go. Nobody's, if it is not from here.
@@ -84,7 +86,9 @@ impl<S: Store> Client<S> {
         };
         let to = |mailbox: Mailbox| Recipient { account: mailbox.account, address: address.clone() };
         match self.route(address).await {
-            Ok(Route::Account(mailbox)) => Ok(Some(mailbox).filter(|it| self.has_room(it, None)).map(to).into_iter().collect()),
+            Ok(Route::Account(mailbox)) => {
+                Ok(Some(mailbox).filter(|it| self.has_room(it, None)).map(to).into_iter().collect())
+            }
             Ok(Route::Several(members)) => {
                 let mailboxes = members.into_iter().filter_map(|member| member.mailbox);
                 Ok(mailboxes.filter(|mailbox| self.has_room(mailbox, None)).map(to).collect())
@@ -115,7 +119,9 @@ impl<S: Store> Client<S> {
             return Ok(Verified::NotTold);
         };
         match self.route(&address).await? {
-            Route::Several(members) if members.iter().all(|member| member.mailbox.is_none()) => Err(replies::NO_SUCH_USER),
+            Route::Several(members) if members.iter().all(|member| member.mailbox.is_none()) => {
+                Err(replies::NO_SUCH_USER)
+            }
             Route::Account(_) | Route::Several(_) => Ok(Verified::Mailbox(address)),
         }
     }

@@ -1,9 +1,9 @@
 //! Who may send, and to whom.
 
+use proto::Address;
 use proto::smtp::dsn::{Notify, OriginalRecipient};
 use proto::smtp::server::{self, Mail, Role};
 use proto::smtp::{Reply, replies};
-use proto::Address;
 use store::{Recipient, Store};
 use tracing::Span;
 

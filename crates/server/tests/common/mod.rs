@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A reply that has not come by then never will.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that runs until it is dropped.
 pub(crate) struct Running {
@@ -68,6 +68,19 @@ impl Running {
 /// A listener on a free port.
 pub(crate) fn listen(listen: fn(SocketAddr) -> Listen, tls: Tls) -> Listen {
     Listen { tls, ..listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))) }
+}
+
+/// Says something, and gives all that comes back up to a line that begins with `last`.
+pub(crate) fn exchange(connection: &mut BufReader<impl Read + Write>, said: &str, last: &str) -> String {
+    connection.get_mut().write_all(said.as_bytes()).unwrap();
+    let mut heard = String::new();
+    loop {
+        let begin = heard.len();
+        assert!(connection.read_line(&mut heard).unwrap() > 0, "closed after {heard}");
+        if heard[begin..].starts_with(last) {
+            return heard;
+        }
+    }
 }
 
 /// A connection with the server.

@@ -47,7 +47,8 @@ pub(super) fn data<R>(core: &mut Core, envelope: Envelope<R>, args: &str) -> Sta
 /// `BDAT octets [LAST]`. What comes behind it is content, whatever is thought of it: it is read, if only to be dropped.
 pub(super) fn bdat<R>(transaction: Option<Transaction<R>>, args: &str, now: Instant) -> State<R> {
     let form = || replies::syntax("BDAT octets [LAST]");
-    let (octets, last) = args.split_once(' ').map_or((args, ""), |(octets, last)| (octets, last.trim_start_matches(' ')));
+    let (octets, last) =
+        args.split_once(' ').map_or((args, ""), |(octets, last)| (octets, last.trim_start_matches(' ')));
     let is_number = !octets.is_empty() && octets.bytes().all(|b| b.is_ascii_digit());
     let Some(octets) = is_number.then(|| octets.parse().ok()).flatten() else {
         // Nobody knows where the next command begins.
@@ -67,7 +68,9 @@ pub(super) fn bdat<R>(transaction: Option<Transaction<R>>, args: &str, now: Inst
             let chunk = Some(Chunk { octets, left: octets, is_last });
             State::Asking(Question::BeginData(BeginData { envelope, chunk }))
         }
-        Some(Transaction::Chunks(receiving)) => State::Data(receiving.go_on(Chunk { octets, left: octets, is_last }, now)),
+        Some(Transaction::Chunks(receiving)) => {
+            State::Data(receiving.go_on(Chunk { octets, left: octets, is_last }, now))
+        }
     }
 }
 

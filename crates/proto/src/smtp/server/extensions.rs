@@ -48,8 +48,8 @@ fn mechanisms(core: &Core) -> Option<String> {
 /// RFC 9422 §4.
 fn limits(core: &Core) -> Option<String> {
     let limits = &core.config.limits;
-    let [mails, recipients, domains] = [limits.transactions, limits.recipients, limits.recipient_domains]
-        .map(|limit| limit.clamp(1, LIMIT_VALUE_MAX));
+    let [mails, recipients, domains] =
+        [limits.transactions, limits.recipients, limits.recipient_domains].map(|limit| limit.clamp(1, LIMIT_VALUE_MAX));
     Some(format!("MAILMAX={mails} RCPTMAX={recipients} RCPTDOMAINMAX={domains}"))
 }
 

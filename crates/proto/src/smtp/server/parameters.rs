@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
+use crate::Address;
 use crate::smtp::dsn::{EnvelopeId, Notify, OriginalRecipient, Return};
 use crate::smtp::{Reply, replies, xtext};
-use crate::Address;
 
 /// What MAIL says beside the reverse-path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,7 +63,9 @@ impl Parameters {
         let mut once = Once::of(&["SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"]);
         for (keyword, value) in words {
             match (once.find(keyword)?, value) {
-                ("SIZE", value) => parameters.octets = Some(value.and_then(size).ok_or_else(|| replies::syntax("SIZE=octets"))?),
+                ("SIZE", value) => {
+                    parameters.octets = Some(value.and_then(size).ok_or_else(|| replies::syntax("SIZE=octets"))?)
+                }
                 ("BODY", value) => {
                     let body = value.and_then(|value| value.parse().ok());
                     parameters.body = body.ok_or_else(|| replies::syntax("BODY=7BIT, 8BITMIME or BINARYMIME"))?;
@@ -80,7 +82,8 @@ impl Parameters {
                 }
                 ("ENVID", value) if offers_reports => {
                     let id = parsed(value);
-                    parameters.envelope_id = Some(id.ok_or_else(|| replies::syntax("ENVID=xtext of at most 100 characters"))?);
+                    parameters.envelope_id =
+                        Some(id.ok_or_else(|| replies::syntax("ENVID=xtext of at most 100 characters"))?);
                 }
                 _ => return Err(replies::BAD_PARAMETER),
             }
@@ -103,7 +106,8 @@ pub(super) fn of_rcpt<'a>(
                 notify = Some(parsed(value).ok_or_else(|| replies::syntax(form))?);
             }
             ("ORCPT", value) if offers_reports => {
-                original = Some(parsed(value).ok_or_else(|| replies::syntax("ORCPT=type;xtext of at most 500 characters"))?);
+                original =
+                    Some(parsed(value).ok_or_else(|| replies::syntax("ORCPT=type;xtext of at most 500 characters"))?);
             }
             _ => return Err(replies::BAD_PARAMETER),
         }

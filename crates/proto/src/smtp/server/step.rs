@@ -1,9 +1,9 @@
 //! What a session asks of whoever drives it.
 
 use super::account::{IssuePassword, Register, Unregister};
+use super::content::{BeginData, Commit, CommitEach};
 use super::core::{Core, Hello};
 use super::handover::{Flush, NextChunk, NextMessage, Retrieve};
-use super::content::{BeginData, Commit, CommitEach};
 use super::mail::{Envelope, Mail, Recipient};
 use super::starttls::StartTls;
 use super::verify::Verify;

@@ -80,7 +80,9 @@ impl<R: 'static> Verb<R> {
             .ends_group()
             .over(Spoken::OverLmtp)
             .about("Says hello, and asks what the server offers."),
-        Self::new("MAIL", MAIL_FORM, Run::Outside(mail)).utf8().about("Begins a message, and says where it comes from."),
+        Self::new("MAIL", MAIL_FORM, Run::Outside(mail))
+            .utf8()
+            .about("Begins a message, and says where it comes from."),
         Self::new("RCPT", "RCPT TO:<address> [NOTIFY=when] [ORCPT=type;address]", Run::Inside(rcpt))
             .utf8()
             .about("Names a recipient; once for each."),
@@ -152,7 +154,8 @@ impl<R: 'static> Verb<R> {
     }
 }
 
-const MAIL_FORM: &str = "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8] [RET=FULL|HDRS] [ENVID=id]";
+const MAIL_FORM: &str =
+    "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8] [RET=FULL|HDRS] [ENVID=id]";
 
 /// The greeting, or its refusal where nobody may speak before it.
 pub(super) fn greet<R>(core: &mut Core) -> State<R> {

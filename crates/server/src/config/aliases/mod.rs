@@ -7,9 +7,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use proto::{Address, AddressError, Domain, LocalPart};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 pub(crate) use table::AliasTable;

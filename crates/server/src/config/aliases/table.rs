@@ -144,7 +144,8 @@ impl<'a> Graph<'a> {
     }
 
     fn accounts_of(&self, entry: &Entry<'a>) -> Result<Vec<Address>, Fault> {
-        let mut walk = Walk { graph: self, path: Vec::new(), done: HashSet::new(), seen: HashSet::new(), found: Vec::new() };
+        let mut walk =
+            Walk { graph: self, path: Vec::new(), done: HashSet::new(), seen: HashSet::new(), found: Vec::new() };
         walk.follow(*entry)?;
         Ok(walk.found)
     }

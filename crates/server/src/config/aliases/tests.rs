@@ -142,7 +142,10 @@ fn what_leads_to_nobody_is_refused() {
         ("'*@[192.0.2.1]' = 'bob'", "", "*@[192.0.2.1] is at an address literal"),
     ] {
         let error = wrong(text);
-        assert!(error.contains(why) && (key.is_empty() || error.starts_with(&format!("[aliases], {key}"))), "{text}: {error}");
+        assert!(
+            error.contains(why) && (key.is_empty() || error.starts_with(&format!("[aliases], {key}"))),
+            "{text}: {error}"
+        );
     }
 }
 
