@@ -10,15 +10,20 @@ use tracing::Span;
 use super::Client;
 use super::routing::{Member, Route};
 
+/// From so many accounts on that the aliases of one message have led to, it takes no more recipients.
+const MEMBERS_MAX: usize = 10_000;
+
 /// The transaction as trace line and log name it.
 pub(super) struct Transaction {
     pub(super) id: String,
     pub(super) span: Span,
+    /// How many accounts its aliases have led to so far.
+    members: usize,
 }
 
 impl Default for Transaction {
     fn default() -> Self {
-        Self { id: String::new(), span: Span::none() }
+        Self { id: String::new(), span: Span::none(), members: 0 }
     }
 }
 
@@ -79,15 +84,18 @@ impl<S: Store> Client<S> {
         };
         if verdict.is_ok() {
             let id = self.shared.trace_id();
-            self.transaction = Transaction { span: tracing::info_span!("transaction", id), id };
+            self.transaction = Transaction { span: tracing::info_span!("transaction", id), id, members: 0 };
         }
         verdict
     }
 
     /// May it go there? To our own users, and to nobody else. What can be refused is refused here.
-    pub(crate) async fn may_receive(&self, question: &mut server::Recipient<Accepted>) -> Result<Accepted, Reply> {
+    pub(crate) async fn may_receive(&mut self, question: &mut server::Recipient<Accepted>) -> Result<Accepted, Reply> {
         let octets = question.envelope.parameters.octets;
         let address = self.local_address(&question.forward_path)?;
+        if self.transaction.members >= MEMBERS_MAX {
+            return Err(replies::TOO_MANY_RECIPIENTS);
+        }
         let mut accepted = match self.route(&address).await? {
             Route::Account(mailbox) if self.has_room(&mailbox, octets) => Accepted {
                 recipient: Recipient { account: mailbox.account, address },
@@ -95,7 +103,10 @@ impl<S: Store> Client<S> {
                 more: None,
             },
             Route::Account(_) => return Err(replies::MAILBOX_FULL),
-            Route::Several(members) => self.accept_some(address, members, octets)?,
+            Route::Several(members) => {
+                self.transaction.members += members.len();
+                self.accept_some(address, members, octets)?
+            }
         };
         let (notify, original) = (question.notify.take(), question.original.take());
         if notify.is_some() || original.is_some() {

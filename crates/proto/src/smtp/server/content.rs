@@ -2,12 +2,14 @@
 //! commit.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::State;
 use super::config::{Config, Role};
 use super::core::Core;
+use super::dropping::Dropping;
 use super::mail::{Envelope, Transaction};
+use super::pace::Pace;
 use super::parameters::Body;
 use super::step::{Ask, Question};
 use crate::data::{DataReader, LineCheck, Piece};
@@ -45,18 +47,17 @@ pub(super) fn data<R>(core: &mut Core, envelope: Envelope<R>, args: &str) -> Sta
 }
 
 /// `BDAT octets [LAST]`. What comes behind it is content, whatever is thought of it: it is read, if only to be dropped.
-pub(super) fn bdat<R>(transaction: Option<Transaction<R>>, args: &str, now: Instant) -> State<R> {
+pub(super) fn bdat<R>(core: &mut Core, transaction: Option<Transaction<R>>, args: &str, now: Instant) -> State<R> {
     let form = || replies::syntax("BDAT octets [LAST]");
     let (octets, last) =
         args.split_once(' ').map_or((args, ""), |(octets, last)| (octets, last.trim_start_matches(' ')));
     let is_number = !octets.is_empty() && octets.bytes().all(|b| b.is_ascii_digit());
     let Some(octets) = is_number.then(|| octets.parse().ok()).flatten() else {
         // Nobody knows where the next command begins.
-        return State::Dropping(Dropping { pace: Pace::new(now), left: 0, reply: form(), transaction, closes: true });
+        core.error(&form());
+        return State::Closing;
     };
-    let drop = |reply, transaction| {
-        State::Dropping(Dropping { pace: Pace::new(now), left: octets, reply, transaction, closes: false })
-    };
+    let drop = |reply, transaction| State::Dropping(Dropping::new(octets, reply, transaction, now));
     let is_last = last.eq_ignore_ascii_case("LAST");
     match transaction {
         transaction if !(is_last || last.is_empty()) => drop(form(), transaction),
@@ -173,16 +174,13 @@ impl<R> Receiving<R> {
     pub(super) fn read(&mut self, core: &mut Core, now: Instant) -> Received {
         let (taken, received) = self.piece(&core.flow.input);
         core.flow.lend(taken);
-        if taken > 0 {
-            self.pace.fed = now;
-        }
+        self.pace.feed(taken, now);
         let content_octets = match &received {
             Received::Content(range) => range.len() as u64,
             Received::LineEnd => 2,
             _ => return received,
         };
         self.octets += content_octets;
-        self.pace.octets += content_octets;
         if self.flaw.is_some() {
             return Received::Dropped;
         }
@@ -270,60 +268,5 @@ impl<R> Receiving<R> {
 
     pub(super) fn deadline(&self, config: &Config) -> Instant {
         self.pace.deadline(config)
-    }
-}
-
-/// A chunk that is of no use: its octets are dropped before the reply that says why (RFC 3030 §2).
-pub(super) struct Dropping<R> {
-    pace: Pace,
-    left: u64,
-    reply: Reply,
-    transaction: Option<Transaction<R>>,
-    /// Whether the session can't go on behind it.
-    closes: bool,
-}
-
-impl<R> Dropping<R> {
-    /// Drops what has come; whether that was all.
-    pub(super) fn read(&mut self, core: &mut Core, now: Instant) -> bool {
-        let octets = usize::try_from(self.left).map_or(core.flow.input.len(), |left| left.min(core.flow.input.len()));
-        if octets > 0 {
-            core.flow.lend(octets);
-            self.left -= octets as u64;
-            self.pace = Pace { fed: now, octets: self.pace.octets + octets as u64, ..self.pace };
-        }
-        self.left == 0
-    }
-
-    /// Says why.
-    pub(super) fn finish(self, core: &mut Core) -> State<R> {
-        core.error(&self.reply);
-        if self.closes { State::Closing } else { State::Command(self.transaction) }
-    }
-
-    pub(super) fn deadline(&self, config: &Config) -> Instant {
-        self.pace.deadline(config)
-    }
-}
-
-/// How fast octets come.
-#[derive(Debug, Clone, Copy)]
-struct Pace {
-    began: Instant,
-    /// When some were last seen.
-    fed: Instant,
-    octets: u64,
-}
-
-impl Pace {
-    fn new(now: Instant) -> Self {
-        Self { began: now, fed: now, octets: 0 }
-    }
-
-    /// A peer that has fallen silent, or sends too slowly over the whole message, has had its time.
-    fn deadline(&self, config: &Config) -> Instant {
-        let patience = config.timeouts.data;
-        let earned = Duration::from_secs(self.octets / config.limits.data_octets_per_second_min.max(1));
-        (self.fed + patience).min(self.began + patience + earned)
     }
 }

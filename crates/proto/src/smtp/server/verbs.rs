@@ -66,7 +66,7 @@ enum Run<R> {
     /// While the envelope grows.
     Inside(fn(&mut Core, Envelope<R>, &str) -> State<R>),
     /// Whenever a command may: content follows.
-    Chunk(fn(Option<Transaction<R>>, &str, Instant) -> State<R>),
+    Chunk(fn(&mut Core, Option<Transaction<R>>, &str, Instant) -> State<R>),
 }
 
 impl<R: 'static> Verb<R> {
@@ -190,7 +190,7 @@ pub(super) fn command<R: 'static>(
             State::Command(transaction)
         }
         (Run::Query(run), transaction) => run(core, transaction, args),
-        (Run::Chunk(run), transaction) => run(transaction, args, now),
+        (Run::Chunk(run), transaction) => run(core, transaction, args, now),
         (Run::Reset(run), transaction) => run(core, args).unwrap_or_else(|reply| {
             core.error(&reply);
             State::Command(transaction)

@@ -54,6 +54,9 @@ impl AliasTable {
     /// The accounts that an alias stands for, whatever its detail. `None`: it is no alias. In another domain than the hostname the
     /// postmaster always is one (RFC 5321 §4.5.1).
     pub(crate) fn expand(&self, address: &Address) -> Option<Vec<Address>> {
+        if self.accounts.is_empty() && self.domains.is_empty() {
+            return None;
+        }
         if let Some(accounts) = self.accounts.get(&address.key()) {
             return Some(accounts.clone());
         }
