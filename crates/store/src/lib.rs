@@ -131,6 +131,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Removes a token by its name. Whether it was there.
     fn remove_token(&self, name: &str) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// A secret that lasts as long as the store: this one, unless there is one already.
+    fn keep_secret(&self, candidate: &[u8; 32]) -> impl Future<Output = Result<[u8; 32], StoreError>> + Send;
 }
 
 /// A message's bytes on their way into a store: kept in memory while few, spooled to disk when many.

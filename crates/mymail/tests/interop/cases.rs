@@ -1,9 +1,9 @@
 //! The programs, and what each of them does.
 
-use crate::program::Task::{Composes, Receives, Sends};
+use crate::program::Task::{Checks, Composes, Receives, Sends};
 use crate::program::{Case, Program, Task};
 
-const fn case(task: Task, does: &'static str, script: &'static str, arguments: &'static str) -> Case {
+pub(crate) const fn case(task: Task, does: &'static str, script: &'static str, arguments: &'static str) -> Case {
     Case { does, task, script, arguments }
 }
 
@@ -16,6 +16,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
             case(Sends, "sends, STARTTLS, AUTH LOGIN, pipelining", "swaks.sh", "starttls LOGIN --pipeline"),
             case(Sends, "sends, TLS from the start, AUTH PLAIN, pipelining", "swaks.sh", "implicit PLAIN --pipeline"),
             case(Sends, "sends, TLS from the start, AUTH LOGIN", "swaks.sh", "implicit LOGIN"),
+            case(Sends, "submits, STARTTLS, AUTH PLAIN", "swaks.sh", "submission PLAIN"),
         ],
     },
     Program {
@@ -39,6 +40,12 @@ pub(crate) const PROGRAMS: &[Program] = &[
             case(Sends, "sends, STARTTLS, AUTH LOGIN", "msmtp.sh", "starttls login"),
             case(Sends, "sends, STARTTLS, AUTH SCRAM-SHA-256", "msmtp.sh", "starttls scram-sha-256"),
             case(Sends, "sends, TLS from the start, AUTH SCRAM-SHA-256", "msmtp.sh", "implicit scram-sha-256"),
+            case(
+                Checks(Some("report.py")),
+                "wants a report and gets it (DSN): NOTIFY, RET",
+                "msmtp.sh",
+                "starttls plain --dsn-notify=success --dsn-return=headers",
+            ),
         ],
     },
     Program {
@@ -107,6 +114,17 @@ pub(crate) const PROGRAMS: &[Program] = &[
             case(Sends, "sends, TLS from the start, AUTH LOGIN", "smtp.py", "implicit LOGIN"),
             case(Receives, "receives, STLS, USER and PASS; CAPA, STAT, LIST, UIDL, TOP agree", "pop3.py", "starttls"),
             case(Receives, "receives, TLS from the start, USER and PASS", "pop3.py", "implicit"),
+            case(Checks(None), "sends 8BITMIME in chunks, all at once (CHUNKING, pipelining)", "chunks.py", "8BITMIME"),
+            case(Checks(None), "sends every octet there is (BINARYMIME), and reads it over POP3", "chunks.py", "BINARYMIME"),
+            case(
+                Checks(Some("report.py")),
+                "wants a report and gets it (DSN): NOTIFY, ORCPT, RET, ENVID",
+                "dsn.py",
+                "envelope",
+            ),
+            case(Checks(Some("utf8.py")), "sends to a name beyond ASCII (SMTPUTF8), and reads it (UTF8)", "smtputf8.py", ""),
+            case(Checks(None), "submits what lacks Date and Message-ID, after a login alone", "submission.py", ""),
+            case(Checks(None), "says the verbs that no mail needs: HELP, VRFY, EXPN, and ours with an X", "verbs.py", ""),
         ],
     },
     Program {
@@ -116,6 +134,18 @@ pub(crate) const PROGRAMS: &[Program] = &[
             case(Sends, "sends, STARTTLS, AUTH PLAIN", "nodemailer.js", "starttls PLAIN"),
             case(Sends, "sends, STARTTLS, AUTH LOGIN", "nodemailer.js", "starttls LOGIN"),
             case(Sends, "sends, TLS from the start, AUTH PLAIN", "nodemailer.js", "implicit PLAIN"),
+            case(
+                Checks(Some("report.py")),
+                "wants a report and gets it (DSN): NOTIFY, ORCPT, RET, ENVID",
+                "nodemailer-dsn.js",
+                "envelope",
+            ),
+            case(
+                Checks(Some("utf8.py")),
+                "logs in and sends as a name beyond ASCII, to itself (SMTPUTF8)",
+                "nodemailer-utf8.js",
+                "own",
+            ),
         ],
     },
     Program {

@@ -91,7 +91,8 @@ pub(crate) fn bounded(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn files_below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+/// Every file in a folder and in the folders in it.
+pub(crate) fn files_below(folder: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {

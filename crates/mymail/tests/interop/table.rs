@@ -10,7 +10,7 @@ const PAGE_HEAD: &str = "\
 Written by the test that ran them: `.ci/run` installs these programs and lets each do what its row says. Where a program
 sends, its octets have to be in the mailbox as they were given to it; where it receives, its file has to hold what was
 sent, behind the server's Return-Path and Received. TLS is always checked against the server's certificate. Programs that
-compose mail write a header of their own; there the text is compared.
+compose mail write a header of their own; there the text is compared. Mail servers put their Received before it.
 
 SCRAM-SHA-256 is what msmtp, mpop, mutt and mymail have; the others know PLAIN, LOGIN or USER and PASS alone, in these
 versions and as Debian builds them. mutt has to be told its mechanism, by `set smtp_authenticators = \"scram-sha-256\"` and
@@ -20,11 +20,29 @@ login to its TLS connection.
 ";
 const TABLE_HEAD: &str = "| program | version | what it did | result |\n| --- | --- | --- | --- |\n";
 
+const KEYWORDS_HEAD: &str = "
+# What EHLO lists, and who uses it
+
+After STARTTLS, on a listener for clients; each of these rows fails if it is not used. Postfix as a client has no BDAT, no
+program here but mymail itself looks at LIMITS, and BINARYMIME is for clients alone.
+
+| keyword | used where |
+| --- | --- |
+";
+
 /// The rows so far.
 #[derive(Default)]
 pub(crate) struct Table {
-    rows: String,
+    rows: Vec<Row>,
+    /// What EHLO lists, and who uses it.
+    pub(crate) keywords: Vec<(String, String)>,
     failures: Vec<String>,
+}
+
+struct Row {
+    program: String,
+    did: String,
+    line: String,
 }
 
 impl Table {
@@ -37,16 +55,30 @@ impl Table {
                 failure
             }
         };
-        let row = format!("| {program} | {version} | {did} | {result} |");
-        println!("{row}");
-        writeln!(self.rows, "{row}").unwrap();
+        let line = format!("| {program} | {version} | {did} | {result} |");
+        println!("{line}");
+        self.rows.push(Row { program: program.to_owned(), did: did.to_owned(), line });
+    }
+
+    /// A row with these words: the program, and what it did.
+    pub(crate) fn find(&self, program: &str, did: &str) -> Option<String> {
+        let row = self.rows.iter().find(|row| row.program.contains(program) && row.did.contains(did))?;
+        Some(format!("{}: {}", row.program, row.did))
     }
 
     /// Prints the table, writes it where it is wanted, and fails if a row has failed.
     pub(crate) fn publish(self) {
-        println!("\n{TABLE_HEAD}{}", self.rows);
+        let mut text = TABLE_HEAD.to_owned();
+        for row in &self.rows {
+            writeln!(text, "{}", row.line).unwrap();
+        }
+        text.push_str(KEYWORDS_HEAD);
+        for (keyword, users) in &self.keywords {
+            writeln!(text, "| {keyword} | {users} |").unwrap();
+        }
+        println!("\n{text}");
         if let Some(path) = std::env::var_os(TABLE_VARIABLE) {
-            std::fs::write(path, format!("{PAGE_HEAD}{TABLE_HEAD}{}", self.rows)).unwrap();
+            std::fs::write(path, format!("{PAGE_HEAD}{text}")).unwrap();
         }
         assert!(self.failures.is_empty(), "failed:\n{}", self.failures.join("\n"));
     }

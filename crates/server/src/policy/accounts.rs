@@ -177,5 +177,5 @@ pub(crate) async fn keep_postmaster<S: Store>(store: &S, domain: &Domain) -> Res
             }
         }
     };
-    Ok(digest(&verifier.to_string()))
+    store.keep_secret(&digest(&verifier.to_string())).await
 }

@@ -28,6 +28,7 @@ mod open;
 mod readers;
 mod registration;
 mod schema;
+mod secret;
 mod spool;
 mod writer;
 
@@ -221,6 +222,11 @@ impl Store for Embedded {
     async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
         self.writer.run(0, move |group| registration::remove_token(group, &name)).await
+    }
+
+    async fn keep_secret(&self, candidate: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+        let candidate = *candidate;
+        self.writer.run(0, move |group| secret::keep(group, &candidate)).await
     }
 }
 

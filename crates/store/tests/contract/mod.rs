@@ -27,7 +27,7 @@ macro_rules! suite {
                 flushing_leaves_other_mail_alone ids_are_not_used_again an_account_takes_its_mail_along;
             model: any_history_leaves_what_it_should;
             registration: the_registration_mode_is_the_last_one_set a_token_is_there_until_it_is_removed
-                tokens_are_limited;
+                tokens_are_limited a_secret_lasts;
             reports: a_message_and_its_reports_are_kept of_a_message_to_nobody_the_reports_are_kept
                 a_report_to_an_ended_account_is_passed_over reports_are_limited;
         }

@@ -32,6 +32,12 @@ pub(crate) async fn a_token_is_there_until_it_is_removed(store: &impl Store) {
     assert_eq!(store.tokens().await.unwrap()[1], token("bob's second", 7));
 }
 
+pub(crate) async fn a_secret_lasts(store: &impl Store) {
+    let secret = std::array::from_fn(|at| at as u8 * 8);
+    assert_eq!(store.keep_secret(&secret).await.unwrap(), secret);
+    assert_eq!(store.keep_secret(&[1; 32]).await.unwrap(), secret);
+}
+
 pub(crate) async fn tokens_are_limited(store: &impl Store) {
     let token = |number: usize| Token { name: number.to_string(), digest: [0; 32], made_at: NOW };
     for number in 0..TOKENS_MAX {

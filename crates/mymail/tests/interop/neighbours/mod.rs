@@ -102,6 +102,7 @@ impl Neighbour {
         let nobody = format!("nobody@{DOMAIN}");
         let sender = self.sender(way);
         let letter = letter(&sender, &readers[0].address, 1);
+        self.empty_mailbox()?;
         let log_before = fs::read_to_string(&self.log)?.len();
         let mut smtp = Dialogue::smtp(self.port)?;
         smtp.say(&format!("MAIL FROM:<{sender}> BODY=8BITMIME RET=HDRS ENVID={}", ENVELOPE_ID.1), "250 ")?;
@@ -170,6 +171,13 @@ impl Neighbour {
         ensure!(with == protocol, "it came with {with} instead of {protocol}");
         ensure!(message.starts_with("Received: "), "the neighbour's own line is not there");
         ensure_ends_in(message, letter)
+    }
+
+    /// Throws away what a delivery that has failed has left.
+    fn empty_mailbox(&self) -> anyhow::Result<()> {
+        let mut files = Vec::new();
+        files_below(&self.mailbox, &mut files)?;
+        files.iter().try_for_each(|path| Ok(fs::remove_file(path)?))
     }
 
     fn is_idle(&self) -> bool {

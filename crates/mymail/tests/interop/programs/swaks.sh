@@ -1,7 +1,8 @@
-# swaks: starttls or implicit, the mechanism, further options. Line ends and dots are its own work, and so is the last line end.
+# swaks: starttls, implicit or submission, the mechanism, further options. Line ends and dots are its own work, and so is the last line end.
 set -eu
 case $1 in
     starttls) tls="--tls --port $SMTP" ;;
+    submission) tls="--tls --port $SUBMISSION" ;;
     implicit) tls="--tls-on-connect --port $SMTPS" ;;
 esac
 mechanism=$2
