@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ppp::v1;
-use ppp::v2::{self, AddressFamily, Protocol};
+use ppp::v2::{self, Protocol};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
@@ -55,8 +55,6 @@ pub(crate) enum HeaderError {
     Line(#[from] v1::BinaryParseError),
     #[error("a bad PROXY header: {0}")]
     Block(#[from] v2::ParseError),
-    #[error("a PROXY header that tells of no TCP connection")]
-    NotTcp,
 }
 
 impl HeaderError {
@@ -118,11 +116,11 @@ fn block(header: &[u8]) -> Result<Told, HeaderError> {
         return Ok(Told::Proxys);
     }
     let header = v2::Header::try_from(header)?;
-    match (header.address_family(), header.protocol, header.addresses) {
-        (AddressFamily::Unspecified, Protocol::Unspecified, _) => Ok(Told::Unknown),
-        (_, Protocol::Stream, v2::Addresses::IPv4(ip)) => Ok(from(ip.source_address, ip.source_port)),
-        (_, Protocol::Stream, v2::Addresses::IPv6(ip)) => Ok(from(ip.source_address, ip.source_port)),
-        _ => Err(HeaderError::NotTcp),
+    match (header.protocol, header.addresses) {
+        (Protocol::Stream, v2::Addresses::IPv4(ip)) => Ok(from(ip.source_address, ip.source_port)),
+        (Protocol::Stream, v2::Addresses::IPv6(ip)) => Ok(from(ip.source_address, ip.source_port)),
+        // What is valid and means nothing here counts as if nothing were told.
+        _ => Ok(Told::Unknown),
     }
 }
 
@@ -185,6 +183,8 @@ mod tests {
             (binary(0x21, 0x11, &longest), address("192.0.2.1:80")),
             (binary(0x21, 0x21, &v6), address("[2001:db8::1]:80")),
             (binary(0x21, 0x00, &[]), Told::Unknown),
+            (binary(0x21, 0x12, &v4), Told::Unknown),
+            (binary(0x21, 0x31, &[b'/'; 216]), Told::Unknown),
             (binary(0x20, 0x00, &[]), Told::Proxys),
             // What LOCAL says of addresses is no business of ours.
             (binary(0x20, 0x11, &v4), Told::Proxys),
@@ -220,9 +220,6 @@ mod tests {
             (binary(0x22, 0x11, &v4), "bad"),
             (binary(0x21, 0x41, &v4), "bad"),
             (binary(0x21, 0x21, &v4), "bad"),
-            (binary(0x21, 0x12, &v4), "no TCP"),
-            (binary(0x21, 0x10, &v4), "no TCP"),
-            (binary(0x21, 0x31, &[b'/'; 216]), "no TCP"),
             (binary(0x21, 0x11, &[0; REST_OCTETS_MAX + 1]), "too long"),
             (binary(0x20, 0x00, &[0; REST_OCTETS_MAX + 1]), "too long"),
         ] {

@@ -168,8 +168,6 @@ fn nothing_is_said_to_what_has_no_header() {
         b"PROXY TCP4 192.0.2.1 127.0.0.1 4000\r\nQUIT\r\n".to_vec(),
         b"PROXY TCP4 192.0.2.1 127.0.0.1 4000 25\nQUIT\r\n".to_vec(),
         format!("PROXY UNKNOWN {}\r\nQUIT\r\n", "x".repeat(200)).into(),
-        block(0x21, 0x12, &ipv4),
-        block(0x21, 0x31, &[b'/'; 216]),
         block(0x11, 0x11, &ipv4),
         block(0x21, 0x11, &ipv4[..11]),
         block(0x21, 0x11, &vec![0; 5000]),

@@ -234,6 +234,7 @@ impl Client {
                         }
                         None => Err(replies::REGISTER_FIRST),
                         Some(own) if from.is_some_and(|from| from.key() == own.key()) => Ok(()),
+                        Some(_) if role == Role::Submission && from.is_none() => Ok(()),
                         Some(_) => Err(replies::NOT_YOUR_ADDRESS),
                     };
                     ask.answer(verdict);

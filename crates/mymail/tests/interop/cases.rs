@@ -115,16 +115,31 @@ pub(crate) const PROGRAMS: &[Program] = &[
             case(Receives, "receives, STLS, USER and PASS; CAPA, STAT, LIST, UIDL, TOP agree", "pop3.py", "starttls"),
             case(Receives, "receives, TLS from the start, USER and PASS", "pop3.py", "implicit"),
             case(Checks(None), "sends 8BITMIME in chunks, all at once (CHUNKING, pipelining)", "chunks.py", "8BITMIME"),
-            case(Checks(None), "sends every octet there is (BINARYMIME), and reads it over POP3", "chunks.py", "BINARYMIME"),
+            case(
+                Checks(None),
+                "sends every octet there is (BINARYMIME), and reads it over POP3",
+                "chunks.py",
+                "BINARYMIME",
+            ),
             case(
                 Checks(Some("report.py")),
                 "wants a report and gets it (DSN): NOTIFY, ORCPT, RET, ENVID",
-                "dsn.py",
-                "envelope",
+                "smtp.py",
+                "starttls PLAIN envelope",
             ),
-            case(Checks(Some("utf8.py")), "sends to a name beyond ASCII (SMTPUTF8), and reads it (UTF8)", "smtputf8.py", ""),
+            case(
+                Checks(Some("utf8.py")),
+                "sends to a name beyond ASCII (SMTPUTF8), and reads it (UTF8)",
+                "smtputf8.py",
+                "",
+            ),
             case(Checks(None), "submits what lacks Date and Message-ID, after a login alone", "submission.py", ""),
-            case(Checks(None), "says the verbs that no mail needs: HELP, VRFY, EXPN, and ours with an X", "verbs.py", ""),
+            case(
+                Checks(None),
+                "says the verbs that no mail needs: HELP, VRFY, EXPN, and ours with an X",
+                "verbs.py",
+                "",
+            ),
         ],
     },
     Program {
@@ -137,8 +152,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
             case(
                 Checks(Some("report.py")),
                 "wants a report and gets it (DSN): NOTIFY, ORCPT, RET, ENVID",
-                "nodemailer-dsn.js",
-                "envelope",
+                "nodemailer.js",
+                "starttls PLAIN envelope",
             ),
             case(
                 Checks(Some("utf8.py")),

@@ -8,17 +8,31 @@ use crate::table::Table;
 
 /// What our server offers, and words of rows in which it is used: of the program, and of what it did.
 const USED: &[(&str, &[(&str, &str)])] = &[
-    ("PIPELINING", &[("swaks", "pipelining"), ("Postfix, a mail server", "by SMTP in clear"), ("Exim", "by LMTP in clear")]),
-    ("SIZE", &[("Postfix, a mail server", "by SMTP in clear"), ("Python", "verbs")]),
-    ("8BITMIME", &[("Postfix, a mail server", "by SMTP with STARTTLS"), ("Python", "8BITMIME in chunks")]),
-    ("SMTPUTF8", &[("nodemailer", "SMTPUTF8"), ("Python", "SMTPUTF8"), ("Postfix", "SMTPUTF8"), ("Exim", "SMTPUTF8")]),
-    ("CHUNKING", &[("Exim", "by SMTP in clear"), ("Exim", "by LMTP with STARTTLS"), ("Python", "8BITMIME in chunks")]),
+    (
+        "PIPELINING",
+        &[("Postfix, a mail server", "SMTP in clear"), ("Exim", "LMTP in clear"), ("Python", "8BITMIME in chunks")],
+    ),
+    ("SIZE", &[("Postfix, a mail server", "SMTP in clear"), ("Python", "verbs")]),
+    ("8BITMIME", &[("Postfix, a mail server", "SMTP in clear"), ("Python", "8BITMIME in chunks")]),
+    (
+        "SMTPUTF8",
+        &[
+            ("Postfix, a mail server", "SMTPUTF8"),
+            ("Exim", "SMTPUTF8"),
+            ("nodemailer", "SMTPUTF8"),
+            ("Python", "SMTPUTF8"),
+        ],
+    ),
+    ("CHUNKING", &[("Exim", "SMTP in clear"), ("Exim", "LMTP in clear"), ("Python", "8BITMIME in chunks")]),
     ("BINARYMIME", &[("Python", "BINARYMIME")]),
     ("DSN", &[("msmtp", "report"), ("nodemailer", "report"), ("Python", "report")]),
-    ("ENHANCEDSTATUSCODES", &[("Python", "verbs"), ("Exim", "by SMTP in clear")]),
-    ("STARTTLS", &[("msmtp", "STARTTLS"), ("Postfix, a mail server", "by SMTP with STARTTLS"), ("Exim", "by SMTP with STARTTLS")]),
-    ("AUTH", &[("swaks", "AUTH LOGIN"), ("curl", "AUTH PLAIN"), ("msmtp", "SCRAM-SHA-256")]),
-    ("LIMITS", &[("mymail", "LIMITS")]),
+    ("ENHANCEDSTATUSCODES", &[("Postfix, a mail server", "SMTP in clear"), ("Python", "verbs")]),
+    (
+        "STARTTLS",
+        &[("Postfix, a mail server", "SMTP with STARTTLS"), ("Exim", "SMTP with STARTTLS"), ("curl", "STARTTLS")],
+    ),
+    ("AUTH", &[("curl", "AUTH PLAIN"), ("swaks", "AUTH LOGIN"), ("msmtp", "AUTH SCRAM-SHA-256")]),
+    ("LIMITS", &[("mymail send", "LIMITS")]),
     ("HELP", &[("Python", "verbs")]),
     ("XREGISTER", &[("Python", "verbs")]),
     ("XPASSWD", &[("Python", "verbs")]),
@@ -26,7 +40,7 @@ const USED: &[(&str, &[(&str, &str)])] = &[
     ("XUNREGISTER", &[("Python", "verbs")]),
 ];
 
-/// Adds a row that tells whether everything that is offered is used, and the list of who does.
+/// Lists who uses what is offered; there is a row that fails if nobody does.
 pub(crate) fn run(server: &MailServer, table: &mut Table) {
     let result = keywords(server.ports.smtp).and_then(|offered| list(&offered, table));
     match result {
@@ -41,7 +55,8 @@ fn list(offered: &[String], table: &Table) -> anyhow::Result<Vec<(String, String
 
 /// The rows in which a keyword is used; there must be one for all the words.
 fn users(keyword: &str, table: &Table) -> anyhow::Result<String> {
-    let (_, words) = USED.iter().find(|(name, _)| *name == keyword).with_context(|| format!("nobody uses {keyword}"))?;
+    let (_, words) =
+        USED.iter().find(|(name, _)| *name == keyword).with_context(|| format!("nobody uses {keyword}"))?;
     let mut users = Vec::new();
     for (program, did) in *words {
         let row = table.find(program, did).with_context(|| format!("{keyword}: no {program} with {did}"))?;

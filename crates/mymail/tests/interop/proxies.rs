@@ -16,30 +16,32 @@ use crate::server::{MailServer, Ports};
 use crate::table::Table;
 use crate::until::until;
 
-/// Where swaks says that a client is.
-const TOLD: &str = "192.0.2.7";
-/// Where a client of HAProxy is.
-const CLIENT: &str = "127.0.0.2";
+/// What swaks says of a client, in either version, and where a client of HAProxy connects from.
+const SWAKS: [(&str, &str); 2] = [
+    (
+        "tells of a client (PROXY version 1), STARTTLS",
+        "starttls PLAIN --proxy-version 1 --proxy-family TCP4 --proxy-source 192.0.2.7 --proxy-source-port 4000 \
+         --proxy-dest 127.0.0.1 --proxy-dest-port 25",
+    ),
+    (
+        "tells of a client (PROXY version 2), STARTTLS",
+        "starttls PLAIN --proxy-version 2 --proxy-family AF_INET --proxy-source 192.0.2.7 --proxy-source-port 4000 \
+         --proxy-dest 127.0.0.1 --proxy-dest-port 25",
+    ),
+];
+const HAPROXY: [&str; 2] =
+    ["hands on a client (PROXY version 1), STARTTLS", "hands on a client (PROXY version 2), STARTTLS"];
 
 pub(crate) fn run(server: &MailServer, table: &mut Table) {
     let swaks = version(&["swaks", "--version"]).unwrap_or_else(|_| "?".to_owned());
-    for (does, arguments) in [
-        ("tells of a client (PROXY version 1), STARTTLS", "starttls PLAIN --proxy-version 1 --proxy-family TCP4"),
-        ("tells of a client (PROXY version 2), STARTTLS", "starttls PLAIN --proxy-version 2 --proxy-family AF_INET"),
-    ] {
-        let told = "--proxy-source 192.0.2.7 --proxy-source-port 4000 --proxy-dest 127.0.0.1 --proxy-dest-port 25";
-        let arguments = format!("{arguments} {told}");
-        table.row("swaks, as a proxy", &swaks, does, sends(server, server.proxied, &arguments, TOLD));
+    for (does, arguments) in SWAKS {
+        table.row("swaks, as a proxy", &swaks, does, sends(server, server.proxied, arguments, "192.0.2.7"));
     }
     let haproxy = HaProxy::start(server);
     let version = version(&["haproxy", "-v"]).unwrap_or_else(|_| "?".to_owned());
-    for (at, does) in ["hands on a client (send-proxy), STARTTLS", "hands on a client (send-proxy-v2), STARTTLS"]
-        .into_iter()
-        .enumerate()
-    {
-        let arguments = format!("starttls PLAIN --local-interface {CLIENT}");
+    for (at, does) in HAPROXY.into_iter().enumerate() {
         let result = match &haproxy {
-            Ok(haproxy) => sends(server, haproxy.ports[at], &arguments, CLIENT),
+            Ok(haproxy) => sends(server, haproxy.ports[at], "starttls PLAIN --local-interface 127.0.0.2", "127.0.0.2"),
             Err(error) => Err(anyhow::anyhow!("{error:#}")),
         };
         table.row("HAProxy", &version, does, result);
@@ -47,7 +49,7 @@ pub(crate) fn run(server: &MailServer, table: &mut Table) {
 }
 
 /// swaks sends to this port; our Received says that it is from there.
-fn sends(server: &MailServer, port: u16, arguments: &str, from: &str) -> anyhow::Result<()> {
+fn sends(server: &MailServer, port: u16, arguments: &'static str, from: &str) -> anyhow::Result<()> {
     let case = case(Sends, "", "swaks.sh", arguments);
     let message = case.sends(server, Ports { smtp: port, ..server.ports }, false)?;
     let received = message.lines().find(|line| line.starts_with("Received: ")).context("there is no Received")?;
@@ -74,7 +76,8 @@ impl HaProxy {
         }
         let file = folder.path().join("haproxy.cfg");
         fs::write(&file, config)?;
-        let process = Command::new("/usr/sbin/haproxy").env_clear().env("PATH", PATH).arg("-db").arg("-f").arg(&file).spawn();
+        let process =
+            Command::new("/usr/sbin/haproxy").env_clear().env("PATH", PATH).arg("-db").arg("-f").arg(&file).spawn();
         let mut haproxy = Self { ports, process: process.context("haproxy is not installed")?, _folder: folder };
         for port in ports {
             until("HAProxy listens or ends", || {

@@ -5,6 +5,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use anyhow::ensure;
+
+use crate::account::Account;
 use crate::common::{Home, Server};
 
 /// Programs that check it want the name of the certificate.
@@ -74,6 +77,15 @@ impl MailServer {
             home,
             _server: server,
         }
+    }
+
+    /// Lets an account have so many octets of mail.
+    pub(crate) fn set_quota(&self, account: &Account, octets: usize) -> anyhow::Result<()> {
+        let octets = octets.to_string();
+        let arguments = ["admin", "quota", account.name(), "--size", &octets, "--data", "data"];
+        let output = self.home.command(&arguments).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// LMTP for mail servers on this computer.

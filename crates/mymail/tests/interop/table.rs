@@ -7,10 +7,12 @@ const TABLE_VARIABLE: &str = "MYMAIL_INTEROP_TABLE";
 const PAGE_HEAD: &str = "\
 # Programs that mymail works with
 
-Written by the test that ran them: `.ci/run` installs these programs and lets each do what its row says. Where a program
-sends, its octets have to be in the mailbox as they were given to it; where it receives, its file has to hold what was
-sent, behind the server's Return-Path and Received. TLS is always checked against the server's certificate. Programs that
-compose mail write a header of their own; there the text is compared. Mail servers put their Received before it.
+Written by the test that ran them: `.ci/run` installs these programs (Exim it unpacks, which Debian has instead of Postfix) and
+lets each do what its row says. Where a program sends, its octets have to be in the mailbox as they were given to it; where it
+receives, its file has to hold what was sent, behind the server's Return-Path and Received. TLS is always checked against the
+server's certificate. Programs that compose mail write a header of their own; there the text is compared. Mail servers put their
+Received before it. They are offered no reports (DSN), and make their own: Exim repeats in them what was written as xtext, without
+reading it.
 
 SCRAM-SHA-256 is what msmtp, mpop, mutt and mymail have; the others know PLAIN, LOGIN or USER and PASS alone, in these
 versions and as Debian builds them. mutt has to be told its mechanism, by `set smtp_authenticators = \"scram-sha-256\"` and
@@ -23,8 +25,9 @@ const TABLE_HEAD: &str = "| program | version | what it did | result |\n| --- | 
 const KEYWORDS_HEAD: &str = "
 # What EHLO lists, and who uses it
 
-After STARTTLS, on a listener for clients; each of these rows fails if it is not used. Postfix as a client has no BDAT, no
-program here but mymail itself looks at LIMITS, and BINARYMIME is for clients alone.
+On a listener for clients. Each of these rows fails where the extension is not used: by what the server has written into
+Received, by the reply that only then comes, or by the log of the mail server. As a client Postfix knows no CHUNKING, Exim
+has only status codes of its own, and of all of them mymail alone heeds LIMITS.
 
 | keyword | used where |
 | --- | --- |

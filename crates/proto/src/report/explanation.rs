@@ -12,7 +12,7 @@ pub(super) fn part<'a>(report: &Report<'_>, utf8: bool, returned: &Part<'_>) -> 
     lines.paragraph(&format!("Your message came here on {}.", report.arrived));
     for fate in report.recipients {
         lines.empty();
-        let (what, then) = (happened(fate.action), advice(fate, host));
+        let (what, then) = (happened(fate), advice(fate, host));
         lines.paragraph(&format!("<{}>: {what} {then}", fate.recipient));
         if let Some(reply) = &fate.diagnostic {
             lines.indented(&format!("The answer was: {}", status::diagnostic(reply)));
@@ -25,8 +25,12 @@ pub(super) fn part<'a>(report: &Report<'_>, utf8: bool, returned: &Part<'_>) -> 
     Part { media_type, octets: lines.finish().into() }
 }
 
-fn happened(action: Action) -> &'static str {
-    match action {
+fn happened(fate: &Fate) -> &'static str {
+    match fate.action {
+        // RFC 3463 §3.3: a list, or the like.
+        Action::Failed if fate.status == Enhanced(5, 2, 4) => {
+            "your message could not be delivered to all whom this address stands for."
+        }
         Action::Failed => "your message could not be delivered, and will not be tried again.",
         Action::Delayed => "your message could not be delivered so far.",
         Action::Delivered => "your message was delivered.",

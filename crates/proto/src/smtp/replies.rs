@@ -55,6 +55,7 @@ replies! {
     BETWEEN_CHUNKS = 503 5 5 1 "The message has begun with BDAT: go on with BDAT, or send RSET";
     IN_TRANSACTION = 503 5 5 1 "Not inside a mail transaction: finish it or send RSET";
     HAS_IDENTITY = 503 5 5 1 "This session has an address already";
+    NO_SUCH_TOPIC = 504 5 5 4 "No such command";
     UNKNOWN_MECHANISM = 504 5 5 4 "Unrecognized authentication mechanism";
     TOO_MANY_FAILED_LOGINS = 454 4 7 0 "Too many failed logins, try again later";
     LOG_IN_FIRST = 530 5 7 0 "Authentication required";

@@ -102,7 +102,7 @@ impl fmt::Display for Listen {
 /// The text is no `PROTOCOL=ADDRESS`.
 #[derive(Debug, Error)]
 #[error(
-    "expected PROTOCOL=ADDRESS, as in smtp=127.0.0.1:2525: the protocol is smtp, submission, lmtp or pop3, encrypted when a client asks for it, or smtps, submissions or pop3s, encrypted from the start; the address is an IP address with a port, for lmtp also unix: and the path of a socket"
+    "expected PROTOCOL=ADDRESS, as in smtp=127.0.0.1:2525: the protocol is smtp, submission, lmtp or pop3, encrypted when a client asks for it, or smtps, submissions or pop3s, encrypted from the start; the address is an IP address with a port, for lmtp also unix: and the path of a socket, but never port 25"
 )]
 pub struct BadListen;
 
@@ -123,6 +123,7 @@ impl FromStr for Listen {
             _ => return Err(BadListen),
         };
         match (&address, protocol) {
+            _ if is_taken_for_smtp(protocol, &address) => Err(BadListen),
             (Endpoint::Tcp(_), _) | (Endpoint::Unix(_), Protocol::Lmtp) => {
                 Ok(Self { tls, ..Self::usual(protocol, address) })
             }
@@ -178,17 +179,28 @@ impl Tls {
     }
 }
 
-/// Listeners: at least one, and no two that want the same address.
+/// Where all the world speaks SMTP.
+const SMTP_PORT: u16 = 25;
+
+/// Listeners: at least one, no two that want the same address, and nothing that LMTP's peers could take for SMTP.
 pub(super) fn listeners<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
     let listeners: Vec<Listen> = Vec::deserialize(deserializer)?;
     let twice = listeners.iter().enumerate().find(|(at, listen)| {
         !listen.address.is_any_port() && listeners[..*at].iter().any(|earlier| earlier.address == listen.address)
     });
     match twice {
+        _ if listeners.iter().any(|listen| is_taken_for_smtp(listen.protocol, &listen.address)) => {
+            Err(D::Error::custom("lmtp can't have port 25, which is for smtp (RFC 2033 §5)"))
+        }
         _ if listeners.is_empty() => Err(D::Error::custom("must have at least one entry")),
         Some((_, listen)) => Err(D::Error::custom(format!("{} is there twice", listen.address))),
         None => Ok(listeners),
     }
+}
+
+/// RFC 2033 §5: what begins there is SMTP.
+fn is_taken_for_smtp(protocol: Protocol, address: &Endpoint) -> bool {
+    protocol == Protocol::Lmtp && address.tcp().is_some_and(|address| address.port() == SMTP_PORT)
 }
 
 /// Networks, and addresses alone, which are the smallest ones.

@@ -52,7 +52,7 @@ impl<B: store::Body> Message<B> {
     fn new(body: B, envelope: &Envelope<Accepted>) -> Self {
         let is_binary = envelope.parameters.body == Body::Binary;
         let carrier = is_binary.then(|| Counting { carrier: Carrier::new(), octets: 0, scratch: BytesMut::new() });
-        let may_be_reported = |to: &Accepted| to.notify().success || !to.left_out().is_empty();
+        let may_be_reported = |to: &Accepted| to.notify().success || to.left_out().is_some();
         let copy = envelope.recipients.iter().any(may_be_reported).then(Vec::new);
         Self { body, header: Scan::default(), carrier, copy }
     }

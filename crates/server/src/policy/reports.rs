@@ -17,8 +17,8 @@ use crate::clock;
 
 /// The status of a message that is in its mailbox (RFC 3463 §3.2).
 const DELIVERED: Enhanced = Enhanced(2, 1, 5);
-/// The status where none is known (RFC 3463 §3.1).
-const FAILED: Enhanced = Enhanced(5, 0, 0);
+/// The status of a message that not all of an alias have got (RFC 3463 §3.3).
+const EXPANSION_FAILED: Enhanced = Enhanced(5, 2, 4);
 /// The most recipients that one report tells of: as many as a message has, unless it is configured otherwise.
 const FATES_MAX: usize = 1000;
 
@@ -29,7 +29,7 @@ impl<S: Store> Client<S> {
         delivery: &Delivery<S::Body>,
         accepted: &[Accepted],
     ) -> Result<Vec<store::Report>, Reply> {
-        let fates: Vec<Fate> = accepted.iter().flat_map(fates).take(FATES_MAX).collect();
+        let fates: Vec<Fate> = accepted.iter().filter_map(fate).take(FATES_MAX).collect();
         let ReversePath::Address(sender) = &delivery.reverse_path else {
             return Ok(Vec::new());
         };
@@ -76,30 +76,22 @@ impl<S: Store> Client<S> {
     }
 }
 
-/// What is to be told of a recipient, as the sender wants it.
-fn fates(to: &Accepted) -> Vec<Fate> {
+/// What is to be told of a recipient, if that is what the sender wants to hear.
+fn fate(to: &Accepted) -> Option<Fate> {
     let notify = to.notify();
+    let (action, status, diagnostic) = match to.left_out() {
+        Some(refusal) if notify.failure => (Action::Failed, EXPANSION_FAILED, Some(in_part(refusal))),
+        None if notify.success && to.is_expanded() => (Action::Expanded, DELIVERED, None),
+        None if notify.success => (Action::Delivered, DELIVERED, None),
+        _ => return None,
+    };
     let original = to.more.as_ref().and_then(|more| more.original.clone());
-    let mut fates = Vec::new();
-    if notify.success {
-        fates.push(Fate {
-            recipient: to.recipient.address.clone(),
-            original: original.clone(),
-            action: Action::Delivered,
-            status: DELIVERED,
-            diagnostic: None,
-            will_retry_until: None,
-        });
-    }
-    if notify.failure {
-        fates.extend(to.left_out().iter().map(|(address, reply)| Fate {
-            recipient: address.clone(),
-            original: original.clone(),
-            action: Action::Failed,
-            status: reply.enhanced().unwrap_or(FAILED),
-            diagnostic: Some(reply.clone()),
-            will_retry_until: None,
-        }));
-    }
-    fates
+    let recipient = to.recipient.address.clone();
+    Some(Fate { recipient, original, action, status, diagnostic, will_retry_until: None })
+}
+
+/// Who it is that can't have the message is nothing to tell those who know the alias alone.
+fn in_part(refusal: &Reply) -> Reply {
+    let text = format!("Not for all whom this address stands for: {}", refusal.text());
+    Reply::new(refusal.code(), Some(EXPANSION_FAILED), text)
 }

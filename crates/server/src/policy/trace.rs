@@ -36,7 +36,7 @@ impl<S: Store> Client<S> {
         format!("{base}{encrypted}{authenticated}")
     }
 
-    /// Date and Message-ID, which a mail program leaves to its server when it does not know better (RFC 6409 §8.1, §8.2).
+    /// Date and Message-ID, which a mail program leaves to its server when it does not know better (RFC 6409 §8.2, §8.3).
     pub(super) fn missing_fields(&self, header: &proto::header::Scan, now: Timestamp) -> String {
         let mut fields = String::new();
         if !header.has_date() {

@@ -47,8 +47,8 @@ pub(super) struct More {
     pub(super) original: Option<OriginalRecipient>,
     /// The other mailboxes of an alias.
     pub(super) others: Vec<Recipient>,
-    /// Those of an alias that can't have it, and why.
-    pub(super) left_out: Vec<(Address, Reply)>,
+    /// Why some of an alias can't have it, if so.
+    pub(super) left_out: Option<Reply>,
 }
 
 impl Accepted {
@@ -62,9 +62,14 @@ impl Accepted {
         std::iter::once(self.recipient).chain(self.more.map(|more| more.others).unwrap_or_default())
     }
 
-    /// Those of an alias that can't have it.
-    pub(super) fn left_out(&self) -> &[(Address, Reply)] {
-        self.more.as_ref().map_or(&[], |more| &more.left_out)
+    /// Why some of an alias can't have it, if so.
+    pub(super) fn left_out(&self) -> Option<&Reply> {
+        self.more.as_ref().and_then(|more| more.left_out.as_ref())
+    }
+
+    /// Whether it is an alias of several.
+    pub(super) fn is_expanded(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| !more.others.is_empty())
     }
 }
 
@@ -76,6 +81,8 @@ impl<S: Store> Client<S> {
         let verdict = match self.identity() {
             _ if role == Role::Lmtp => Ok(()),
             Some(identity) if sender.is_some_and(|sender| self.is_own(&identity.address, sender)) => Ok(()),
+            // Mail programs answer so for their users, who may not be answered in turn (RFC 6409 §3.2).
+            Some(_) if role == Role::Submission && sender.is_none() => Ok(()),
             Some(_) => Err(replies::NOT_YOUR_ADDRESS),
             None if role == Role::Submission => Err(replies::LOG_IN_FIRST),
             None if role == Role::Clients => Err(replies::REGISTER_FIRST),
@@ -118,26 +125,26 @@ impl<S: Store> Client<S> {
 
     /// An alias takes mail as long as one of its mailboxes does; the sender will hear of the others.
     fn accept_some(&self, address: Address, members: Vec<Member>, octets: Option<u64>) -> Result<Accepted, Reply> {
-        let (mut taking, mut room, mut left_out) = (Vec::new(), 0, Vec::new());
-        for member in members {
-            match member.mailbox {
+        let (mut taking, mut room, mut left_out) = (Vec::new(), 0, None);
+        for Member { address: member, mailbox } in members {
+            let refusal = match mailbox {
                 Some(mailbox) if self.has_room(&mailbox, octets) => {
                     room = room.max(self.room(&mailbox));
                     taking.push(Recipient { account: mailbox.account, address: address.clone() });
+                    continue;
                 }
-                Some(_) => left_out.push((member.address, replies::MAILBOX_FULL)),
-                None => left_out.push((member.address, replies::NO_SUCH_USER)),
-            }
+                Some(_) => replies::MAILBOX_FULL,
+                None => replies::NO_SUCH_USER,
+            };
+            tracing::warn!(alias = %address, %member, %refusal, "an alias leads to somebody who cannot have the message");
+            left_out.get_or_insert(refusal);
         }
         let mut taking = taking.into_iter();
-        match (taking.next(), left_out.first()) {
-            (Some(recipient), _) => {
-                let more = More { others: taking.collect(), left_out, ..More::default() };
-                let is_plain = more.others.is_empty() && more.left_out.is_empty();
-                Ok(Accepted { recipient, room, more: (!is_plain).then(|| Box::new(more)) })
-            }
-            (None, Some((_, reply))) => Err(reply.clone()),
-            (None, None) => Err(replies::NO_SUCH_USER),
-        }
+        let Some(recipient) = taking.next() else {
+            return Err(left_out.unwrap_or(replies::NO_SUCH_USER));
+        };
+        let more = More { others: taking.collect(), left_out, ..More::default() };
+        let is_plain = more.others.is_empty() && more.left_out.is_none();
+        Ok(Accepted { recipient, room, more: (!is_plain).then(|| Box::new(more)) })
     }
 }

@@ -20,14 +20,16 @@ use crate::server::{DOMAIN, MailServer};
 use crate::table::Table;
 use crate::until::until;
 
-/// What a sender calls its letter, and what `xtext` makes of it (RFC 3461 §4).
-const ENVELOPE_ID: (&str, &str) = ("letter+1", "letter+2B1");
+/// What a sender calls its letter: Exim reports what has to be written as `xtext` (RFC 3461 §4) without reading it.
+const ENVELOPE_ID: &str = "letter.1";
+/// What a mailbox that is full says, as neighbours report it.
+const FULL: &str = "552 5.2.2 mailbox full";
 /// So many lines more: some hundred kilobytes.
 const MANY_LINES: u32 = 4_000;
 
 /// One way from a neighbour to us. Whoever sends from an address of this name has its mail go that way.
-pub(crate) struct Way {
-    pub(crate) name: &'static str,
+struct Way {
+    name: &'static str,
     does: &'static str,
     /// What our Received says.
     protocol: &'static str,
@@ -36,15 +38,15 @@ pub(crate) struct Way {
 }
 
 const WAYS: [Way; 5] = [
-    Way { name: "smtp-clear", does: "by SMTP in clear", protocol: "ESMTP", encrypted: false },
-    Way { name: "smtp-tls", does: "by SMTP with STARTTLS", protocol: "ESMTPS", encrypted: true },
-    Way { name: "lmtp-clear", does: "by LMTP in clear", protocol: "LMTP", encrypted: false },
-    Way { name: "lmtp-tls", does: "by LMTP with STARTTLS", protocol: "LMTPS", encrypted: true },
-    Way { name: "lmtp-socket", does: "by LMTP over a Unix domain socket", protocol: "LMTP", encrypted: false },
+    Way { name: "smtp_clear", does: "by SMTP in clear", protocol: "ESMTP", encrypted: false },
+    Way { name: "smtp_tls", does: "by SMTP with STARTTLS", protocol: "ESMTPS", encrypted: true },
+    Way { name: "lmtp_clear", does: "by LMTP in clear", protocol: "LMTP", encrypted: false },
+    Way { name: "lmtp_tls", does: "by LMTP with STARTTLS", protocol: "LMTPS", encrypted: true },
+    Way { name: "lmtp_socket", does: "by LMTP over a Unix domain socket", protocol: "LMTP", encrypted: false },
 ];
 
 /// A mail server of another make, in a folder of its own.
-pub(crate) struct Neighbour {
+struct Neighbour {
     /// Where it takes mail.
     port: u16,
     domain: &'static str,
@@ -53,17 +55,21 @@ pub(crate) struct Neighbour {
     /// What it still has to do lies there, in files.
     queues: Vec<PathBuf>,
     log: PathBuf,
-    /// What its log says of a delivery by SMTP or LMTP over TCP, and of one that is encrypted besides.
     proofs: Proofs,
     // It ends before its folder does.
     _process: Process,
     _folder: TempDir,
 }
 
+/// What shows that it makes use of what we offer: words of its log and of its reports.
 struct Proofs {
     over_tcp: &'static [&'static str],
-    encrypted: &'static [&'static str],
     over_socket: &'static [&'static str],
+    /// The certificate is good.
+    encrypted: &'static str,
+    status_of_unknown: &'static str,
+    /// When it hears that a mailbox is full: at its name if it has told the size, and else behind the message.
+    hears_of_full: &'static str,
 }
 
 #[expect(dead_code, reason = "held for what their end does")]
@@ -87,6 +93,8 @@ pub(crate) fn run(server: &MailServer, table: &mut Table) {
             let does = format!("delivers {}: two recipients have it, the third is refused, reports (DSN)", way.does);
             row(does, &|neighbour| neighbour.delivers(server, way));
         }
+        let does = format!("delivers {}: one recipient has it, the other one's mailbox is full, report", WAYS[4].does);
+        row(does, &|neighbour| neighbour.delivers_to_one_that_is_full(server, &WAYS[4]));
         for way in [&WAYS[1], &WAYS[3]] {
             let does = format!("delivers {}, to a recipient beyond ASCII (SMTPUTF8)", way.does);
             row(does, &|neighbour| neighbour.delivers_beyond_ascii(server, way));
@@ -105,13 +113,13 @@ impl Neighbour {
         self.empty_mailbox()?;
         let log_before = fs::read_to_string(&self.log)?.len();
         let mut smtp = Dialogue::smtp(self.port)?;
-        smtp.say(&format!("MAIL FROM:<{sender}> BODY=8BITMIME RET=HDRS ENVID={}", ENVELOPE_ID.1), "250 ")?;
+        smtp.say(&format!("MAIL FROM:<{sender}> BODY=8BITMIME RET=HDRS ENVID={ENVELOPE_ID}"), "250 ")?;
         for recipient in [&readers[0].address, &readers[1].address, &nobody] {
-            let original = format!("ORCPT=rfc822;first+2B{recipient}");
+            let original = format!("ORCPT=rfc822;first.{recipient}");
             smtp.say(&format!("RCPT TO:<{recipient}> NOTIFY=SUCCESS,FAILURE {original}"), "250 ")?;
         }
         smtp.data(&letter)?;
-        let reports = until("its queue is empty and both reports are there", || self.take_reports())?;
+        let reports = until("its queue is empty and both reports are there", || self.take_reports(2))?;
         for reader in &readers {
             self.ensure_arrived(server, reader, way.protocol, &sender, &letter)?;
         }
@@ -119,7 +127,34 @@ impl Neighbour {
         for proof in self.proofs.of(way) {
             ensure!(log.contains(proof), "its log does not say {proof:?}");
         }
-        ensure_reported(&reports, &readers, &nobody)
+        ensure_reported(&reports, &readers, &nobody)?;
+        let status = format!("\nStatus: {}\n", self.proofs.status_of_unknown);
+        ensure!(reports.iter().any(|report| report.contains(&status)), "no report has {status:?}");
+        Ok(())
+    }
+
+    /// One recipient's mailbox is full: over LMTP the other one has the message all the same.
+    fn delivers_to_one_that_is_full(&self, server: &MailServer, way: &Way) -> anyhow::Result<()> {
+        let (reader, full) = (new_account(server)?, new_account(server)?);
+        let sender = self.sender(way);
+        let letter = letter(&sender, &reader.address, 1);
+        server.set_quota(&full, letter.len() / 2)?;
+        self.empty_mailbox()?;
+        let mut smtp = Dialogue::smtp(self.port)?;
+        smtp.say(&format!("MAIL FROM:<{sender}> BODY=8BITMIME"), "250 ")?;
+        smtp.say(&format!("RCPT TO:<{}> NOTIFY=FAILURE", reader.address), "250 ")?;
+        smtp.say(&format!("RCPT TO:<{}> NOTIFY=FAILURE", full.address), "250 ")?;
+        smtp.data(&letter)?;
+        let reports = until("its queue is empty and the report is there", || self.take_reports(1))?;
+        self.ensure_arrived(server, &reader, way.protocol, &sender, &letter)?;
+        ensure!(full.mailbox(server.ports)?.is_empty(), "the mailbox that is full has it too");
+        let report = reports[0].to_lowercase().replace("; ", ";");
+        ensure_has(&report, &format!("\nfinal-recipient: rfc822;{}\n", full.address))?;
+        let flowed = report.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure_has(&flowed, FULL)?;
+        ensure_has(&flowed, self.proofs.hears_of_full)?;
+        ensure!(!report.contains(&format!("rfc822;{}", reader.address)), "it reports of the other one");
+        Ok(())
     }
 
     fn delivers_beyond_ascii(&self, server: &MailServer, way: &Way) -> anyhow::Result<()> {
@@ -187,11 +222,11 @@ impl Neighbour {
         })
     }
 
-    /// Takes both reports out of the mailbox, once it has nothing left to do.
-    fn take_reports(&self) -> Option<Vec<String>> {
+    /// Takes so many reports out of the mailbox, once it has nothing left to do.
+    fn take_reports(&self, count: usize) -> Option<Vec<String>> {
         let mut files = Vec::new();
         files_below(&self.mailbox.join("new"), &mut files).ok()?;
-        let are_all = files.len() == 2 && self.is_idle();
+        let are_all = files.len() == count && self.is_idle();
         let take = |path: &PathBuf| {
             let text = fs::read_to_string(path).ok()?;
             fs::remove_file(path).ok()?;
@@ -204,30 +239,33 @@ impl Neighbour {
 impl Proofs {
     fn of(&self, way: &Way) -> impl Iterator<Item = &'static str> {
         let over_tcp = !way.name.ends_with("socket");
-        let encrypted = if way.encrypted { self.encrypted } else { &[] };
-        let plain = if over_tcp { self.over_tcp } else { self.over_socket };
-        plain.iter().chain(encrypted).copied()
+        let words = if over_tcp { self.over_tcp } else { self.over_socket };
+        words.iter().copied().chain(way.encrypted.then_some(self.encrypted))
     }
 }
 
 /// One report says who has it, the other one who has not; no field is missing.
 fn ensure_reported(reports: &[String], readers: &[Account], nobody: &str) -> anyhow::Result<()> {
     let fields: Vec<String> = reports.iter().map(|report| report.to_lowercase().replace("; ", ";")).collect();
-    let with = |action: &[&str]| {
-        let has = |report: &&String| action.iter().any(|action| report.contains(&format!("\naction: {action}\n")));
-        fields.iter().find(has).with_context(|| format!("there is no report with {action:?}"))
+    let report_with = |actions: &[&str]| {
+        let has = |report: &&String| actions.iter().any(|action| report.contains(&format!("\naction: {action}\n")));
+        fields.iter().find(has).with_context(|| format!("there is no report with {actions:?}"))
     };
     // Exim says delivered where Postfix says relayed.
-    let passed_on = with(&["relayed", "delivered"])?;
-    let failed = with(&["failed"])?;
+    let passed_on = report_with(&["relayed", "delivered"])?;
+    let failed = report_with(&["failed"])?;
     for report in [passed_on, failed] {
-        ensure!(report.contains(&format!("\noriginal-envelope-id: {}\n", ENVELOPE_ID.0)), "{report}");
+        ensure_has(report, &format!("\noriginal-envelope-id: {ENVELOPE_ID}\n"))?;
     }
     for reader in readers {
-        ensure!(passed_on.contains(&format!("\nfinal-recipient: rfc822;{}\n", reader.address)), "{passed_on}");
-        ensure!(passed_on.contains(&format!("\noriginal-recipient: rfc822;first+{}\n", reader.address)), "{passed_on}");
+        ensure_has(passed_on, &format!("\nfinal-recipient: rfc822;{}\n", reader.address))?;
+        ensure_has(passed_on, &format!("\noriginal-recipient: rfc822;first.{}\n", reader.address))?;
     }
-    ensure!(failed.contains(&format!("\nfinal-recipient: rfc822;{nobody}\n")), "{failed}");
-    ensure!(failed.contains("550 5.1.1 no such user here"), "{failed}");
+    ensure_has(failed, &format!("\nfinal-recipient: rfc822;{nobody}\n"))?;
+    ensure_has(failed, "550 5.1.1 no such user here")
+}
+
+fn ensure_has(report: &str, field: &str) -> anyhow::Result<()> {
+    ensure!(report.contains(field), "there is a report without {field:?}");
     Ok(())
 }

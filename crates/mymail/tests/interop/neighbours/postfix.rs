@@ -8,6 +8,9 @@ use crate::postfix::{Postfix, lay_out, log};
 use crate::server::{HOST, MailServer};
 
 const DOMAIN: &str = "postfix.example";
+/// What its log says when it makes use of our extensions.
+const USED: [&str; 4] =
+    [" PIPELINING, TCP send buffer size is ", " SIZE=", " BODY=8BITMIME", "status=sent (250 2.6.0 OK)"];
 
 pub(super) fn version() -> anyhow::Result<String> {
     crate::program::version(&["postconf", "-dh", "mail_version"])
@@ -26,11 +29,11 @@ pub(super) fn start(server: &MailServer) -> anyhow::Result<Neighbour> {
          smtpd_relay_restrictions = permit_mynetworks, reject\n\
          virtual_alias_maps = inline:{{ {{@{DOMAIN} = all@{DOMAIN}}} }}\n\
          sender_dependent_default_transport_maps = inline:{{\n \
-         {{smtp-clear@{DOMAIN} = smtp-clear:[{HOST}]:{outside}}}\n \
-         {{smtp-tls@{DOMAIN} = smtp-tls:[{HOST}]:{outside}}}\n \
-         {{lmtp-clear@{DOMAIN} = lmtp-clear:[{HOST}]:{lmtp}}}\n \
-         {{lmtp-tls@{DOMAIN} = lmtp-tls:[{HOST}]:{lmtp}}}\n \
-         {{lmtp-socket@{DOMAIN} = lmtp-clear:unix:{socket}}}\n \
+         {{smtp_clear@{DOMAIN} = smtp_clear:[{HOST}]:{outside}}}\n \
+         {{smtp_tls@{DOMAIN} = smtp_tls:[{HOST}]:{outside}}}\n \
+         {{lmtp_clear@{DOMAIN} = lmtp_clear:[{HOST}]:{lmtp}}}\n \
+         {{lmtp_tls@{DOMAIN} = lmtp_tls:[{HOST}]:{lmtp}}}\n \
+         {{lmtp_socket@{DOMAIN} = lmtp_clear:unix:{socket}}}\n \
          }}\n\
          smtp_host_lookup = native\n\
          lmtp_host_lookup = native\n\
@@ -45,10 +48,10 @@ pub(super) fn start(server: &MailServer) -> anyhow::Result<Neighbour> {
     // With -v it tells what it says to us.
     let services = format!(
         "127.0.0.1:{port} inet n - n - - smtpd\n\
-         smtp-clear unix - - n - - smtp -v -o smtp_tls_security_level=none\n\
-         smtp-tls unix - - n - - smtp -v -o smtp_tls_security_level=secure\n\
-         lmtp-clear unix - - n - - lmtp -v -o lmtp_tls_security_level=none\n\
-         lmtp-tls unix - - n - - lmtp -v -o lmtp_tls_security_level=secure\n"
+         smtp_clear unix - - n - - smtp -v -o smtp_tls_security_level=none\n\
+         smtp_tls unix - - n - - smtp -v -o smtp_tls_security_level=secure\n\
+         lmtp_clear unix - - n - - lmtp -v -o lmtp_tls_security_level=none\n\
+         lmtp_tls unix - - n - - lmtp -v -o lmtp_tls_security_level=secure\n"
     );
     let mailbox = format!("all@{DOMAIN}");
     let postfix = Postfix::start(folder.path(), &[(&mailbox, "all")], &settings, &services)?;
@@ -56,12 +59,17 @@ pub(super) fn start(server: &MailServer) -> anyhow::Result<Neighbour> {
         port,
         domain: DOMAIN,
         mailbox: folder.path().join("mail/all"),
-        queues: ["maildrop", "incoming", "active", "deferred"].map(|name| folder.path().join("queue").join(name)).into(),
+        queues: ["maildrop", "incoming", "active", "deferred"]
+            .map(|name| folder.path().join("queue").join(name))
+            .into(),
         log: log(folder.path()),
         proofs: Proofs {
-            over_tcp: &["Using ESMTP PIPELINING", " SIZE=", " BODY=8BITMIME", "status=sent (250 2.6.0 OK)"],
-            encrypted: &["Verified TLS connection established to localhost["],
-            over_socket: &["Using ESMTP PIPELINING", " SIZE=", " BODY=8BITMIME", "status=sent (250 2.6.0 OK)"],
+            over_tcp: &USED,
+            over_socket: &USED,
+            encrypted: "Verified TLS connection established to localhost[",
+            // It takes ours.
+            status_of_unknown: "5.1.1",
+            hears_of_full: "in reply to rcpt to command",
         },
         _process: Process::Postfix(postfix),
         _folder: folder,

@@ -67,7 +67,7 @@ if body == "BINARYMIME":
     parsed = email.message_from_bytes(got, policy=email.policy.default)
     assert not parsed.defects, parsed.defects
     text, attachment = parsed.iter_parts()
-    assert text.get_content().replace("\r\n", "\n") == "Grüße\n.\n", text
+    assert text.get_content().replace("\r\n", "\n") == "Grüße\n.", text
     assert attachment.get_payload(decode=True) == octets, attachment
 else:
     # Return-Path and Received stand before it, in four lines.

@@ -19,7 +19,7 @@ got = b"\r\n".join(pop3.retr(1)[1]) + b"\r\n"
 pop3.quit()
 print(got)
 sender = env["UTF8"] if "own" in sys.argv else env["ADDRESS"]
-message = email.message_from_bytes(got, policy=email.policy.default)
+message = email.message_from_string(got.decode(), policy=email.policy.default)
 assert got.startswith(f"Return-Path: <{sender}>\r\n".encode())
 assert " with UTF8SMTPSA " in message["Received"], message["Received"]
 assert message["From"].addresses[0].addr_spec == sender, message["From"]

@@ -49,6 +49,8 @@ impl Spoken {
     }
 }
 
+type Chunk<R> = fn(&mut Core, Option<Transaction<R>>, &str, Instant) -> State<R>;
+
 /// When a verb may come, and what handles it then.
 enum Run<R> {
     /// Whenever a command may; a transaction goes on.
@@ -66,7 +68,7 @@ enum Run<R> {
     /// While the envelope grows.
     Inside(fn(&mut Core, Envelope<R>, &str) -> State<R>),
     /// Whenever a command may: content follows.
-    Chunk(fn(&mut Core, Option<Transaction<R>>, &str, Instant) -> State<R>),
+    Chunk(Chunk<R>),
 }
 
 impl<R: 'static> Verb<R> {
@@ -278,7 +280,7 @@ fn help<R: 'static>(core: &mut Core, args: &str) {
             format!("Commands: {}\nHELP verb tells about one of them", names.join(" "))
         }
         (_, Some(verb)) => format!("Form: {}\n{}", verb.form, verb.about),
-        (_, None) => return core.error(&replies::UNRECOGNIZED),
+        (_, None) => return core.error(&replies::NO_SUCH_TOPIC),
     };
     core.reply(&Reply::new(214, Some(Enhanced(2, 0, 0)), text));
 }
