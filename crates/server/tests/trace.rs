@@ -74,6 +74,7 @@ fn received_says_by_what_protocol() {
         (lmtp, true, "LHLO here", "", " SMTPUTF8", "UTF8LMTPS"),
     ] {
         let mut session = BufReader::new(server.connect(listener));
+        exchange(&mut session, "", "220 ");
         if is_encrypted {
             exchange(&mut session, &format!("{hello}\r\n"), "250 HELP");
             exchange(&mut session, "STARTTLS\r\n", "220 2.0.0 ");

@@ -1,9 +1,11 @@
 //! The table of what each program did, for people: on the screen, and in a page of the documentation.
 
 use std::fmt::Write;
+use std::path::Path;
 
-/// Names the file that the table is written to.
+/// Names the file that the table is written to, as seen from the workspace.
 const TABLE_VARIABLE: &str = "MYMAIL_INTEROP_TABLE";
+const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const PAGE_HEAD: &str = "\
 # Programs that mymail works with
 
@@ -23,7 +25,7 @@ login to its TLS connection.
 const TABLE_HEAD: &str = "| program | version | what it did | result |\n| --- | --- | --- | --- |\n";
 
 const KEYWORDS_HEAD: &str = "
-# What EHLO lists, and who uses it
+## What EHLO lists, and who uses it
 
 On a listener for clients. Each of these rows fails where the extension is not used: by what the server has written into
 Received, by the reply that only then comes, or by the log of the mail server. As a client Postfix knows no CHUNKING, Exim
@@ -81,7 +83,7 @@ impl Table {
         }
         println!("\n{text}");
         if let Some(path) = std::env::var_os(TABLE_VARIABLE) {
-            std::fs::write(path, format!("{PAGE_HEAD}{text}")).unwrap();
+            std::fs::write(Path::new(WORKSPACE).join(path), format!("{PAGE_HEAD}{text}")).unwrap();
         }
         assert!(self.failures.is_empty(), "failed:\n{}", self.failures.join("\n"));
     }
