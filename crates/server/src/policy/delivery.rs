@@ -36,9 +36,12 @@ impl<S: Store> Client<S> {
             Err(reply) => return vec![Err(reply); count],
         };
         let octets = delivery.message.body.octets();
-        let mut verdicts: Vec<Result<(), Reply>> =
-            recipients.iter().map(|to| if octets <= to.room { Ok(()) } else { Err(replies::MAILBOX_FULL) }).collect();
-        let taking: Vec<Accepted> = recipients.into_iter().filter(|to| octets <= to.room).collect();
+        let (mut verdicts, mut taking) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        for recipient in recipients {
+            let accepted = recipient.that_can_take(octets);
+            verdicts.push(if accepted.is_some() { Ok(()) } else { Err(replies::MAILBOX_FULL) });
+            taking.extend(accepted);
+        }
         if !taking.is_empty()
             && let Err(reply) = self.deliver(delivery, taking, hello).await
         {
@@ -48,6 +51,7 @@ impl<S: Store> Client<S> {
     }
 
     fn whole_message(&mut self, envelope: Envelope<Accepted>) -> Result<(Delivery<S::Body>, Vec<Accepted>), Reply> {
+        self.may_go_on()?;
         let message = match std::mem::take(&mut self.incoming) {
             Incoming::Open(message) => message,
             Incoming::Failed(reply) => return Err(reply),

@@ -86,7 +86,7 @@ fn fate(to: &Accepted) -> Option<Fate> {
         _ => return None,
     };
     let original = to.more.as_ref().and_then(|more| more.original.clone());
-    let recipient = to.recipient.address.clone();
+    let recipient = to.mailbox.recipient.address.clone();
     Some(Fate { recipient, original, action, status, diagnostic, will_retry_until: None })
 }
 

@@ -4,7 +4,7 @@ use proto::Address;
 use proto::smtp::dsn::{Notify, OriginalRecipient};
 use proto::smtp::server::{self, Mail, Role};
 use proto::smtp::{Reply, replies};
-use store::{Recipient, Store};
+use store::{Mailbox, Recipient, Store};
 use tracing::Span;
 
 use super::Client;
@@ -30,12 +30,18 @@ impl Default for Transaction {
 /// A recipient that was accepted.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    /// Its mailbox, under the address that the envelope has.
-    pub(super) recipient: Recipient,
-    /// How many octets that can still take.
-    pub(super) room: u64,
+    pub(super) mailbox: Destination,
     /// What is rare.
     pub(super) more: Option<Box<More>>,
+}
+
+/// A mailbox that a message goes to.
+#[derive(Debug)]
+pub(super) struct Destination {
+    /// Whose it is, under the address that the envelope has.
+    pub(super) recipient: Recipient,
+    /// How many octets it can still take.
+    room: u64,
 }
 
 /// What not every recipient has.
@@ -46,7 +52,7 @@ pub(super) struct More {
     /// Whom the sender has sent it to.
     pub(super) original: Option<OriginalRecipient>,
     /// The other mailboxes of an alias.
-    pub(super) others: Vec<Recipient>,
+    pub(super) others: Vec<Destination>,
     /// Why some of an alias can't have it, if so.
     pub(super) left_out: Option<Reply>,
 }
@@ -59,7 +65,25 @@ impl Accepted {
 
     /// The mailboxes that it goes to.
     pub(super) fn into_mailboxes(self) -> impl Iterator<Item = Recipient> {
-        std::iter::once(self.recipient).chain(self.more.map(|more| more.others).unwrap_or_default())
+        let others = self.more.map(|more| more.others).unwrap_or_default();
+        std::iter::once(self.mailbox).chain(others).map(|mailbox| mailbox.recipient)
+    }
+
+    /// The same, with those of its mailboxes alone that can take so many octets; nothing, if none can.
+    pub(super) fn that_can_take(self, octets: u64) -> Option<Self> {
+        let Self { mailbox, more } = self;
+        let Some(mut more) = more else {
+            return (octets <= mailbox.room).then_some(Self { mailbox, more });
+        };
+        let count = more.others.len() + 1;
+        let mailboxes = std::iter::once(mailbox).chain(std::mem::take(&mut more.others));
+        let mut taking = mailboxes.filter(|mailbox| octets <= mailbox.room);
+        let mailbox = taking.next()?;
+        more.others = taking.collect();
+        if more.others.len() + 1 < count {
+            more.left_out.get_or_insert(replies::MAILBOX_FULL);
+        }
+        Some(Self { mailbox, more: Some(more) })
     }
 
     /// Why some of an alias can't have it, if so.
@@ -96,19 +120,28 @@ impl<S: Store> Client<S> {
         verdict
     }
 
+    /// An account that has ended in the middle of a message sends it no more.
+    pub(super) fn may_go_on(&self) -> Result<(), Reply> {
+        match (self.listen.role(), &self.identity) {
+            (Role::Lmtp, _) | (_, None) => Ok(()),
+            (_, Some(identity)) if !identity.bond.has_ended() => Ok(()),
+            (Role::Submission, _) => Err(replies::LOG_IN_FIRST),
+            (Role::Clients | Role::Exchanger, _) => Err(replies::REGISTER_FIRST),
+        }
+    }
+
     /// May it go there? To our own users, and to nobody else. What can be refused is refused here.
     pub(crate) async fn may_receive(&mut self, question: &mut server::Recipient<Accepted>) -> Result<Accepted, Reply> {
+        self.may_go_on()?;
         let octets = question.envelope.parameters.octets;
         let address = self.local_address(&question.forward_path)?;
         if self.transaction.members >= MEMBERS_MAX {
             return Err(replies::TOO_MANY_RECIPIENTS);
         }
         let mut accepted = match self.route(&address).await? {
-            Route::Account(mailbox) if self.has_room(&mailbox, octets) => Accepted {
-                recipient: Recipient { account: mailbox.account, address },
-                room: self.room(&mailbox),
-                more: None,
-            },
+            Route::Account(mailbox) if self.has_room(&mailbox, octets) => {
+                Accepted { mailbox: self.destination(&mailbox, address), more: None }
+            }
             Route::Account(_) => return Err(replies::MAILBOX_FULL),
             Route::Several(members) => {
                 self.transaction.members += members.len();
@@ -125,12 +158,11 @@ impl<S: Store> Client<S> {
 
     /// An alias takes mail as long as one of its mailboxes does; the sender will hear of the others.
     fn accept_some(&self, address: Address, members: Vec<Member>, octets: Option<u64>) -> Result<Accepted, Reply> {
-        let (mut taking, mut room, mut left_out) = (Vec::new(), 0, None);
+        let (mut taking, mut left_out) = (Vec::new(), None);
         for Member { address: member, mailbox } in members {
             let refusal = match mailbox {
                 Some(mailbox) if self.has_room(&mailbox, octets) => {
-                    room = room.max(self.room(&mailbox));
-                    taking.push(Recipient { account: mailbox.account, address: address.clone() });
+                    taking.push(self.destination(&mailbox, address.clone()));
                     continue;
                 }
                 Some(_) => replies::MAILBOX_FULL,
@@ -140,11 +172,52 @@ impl<S: Store> Client<S> {
             left_out.get_or_insert(refusal);
         }
         let mut taking = taking.into_iter();
-        let Some(recipient) = taking.next() else {
+        let Some(mailbox) = taking.next() else {
             return Err(left_out.unwrap_or(replies::NO_SUCH_USER));
         };
         let more = More { others: taking.collect(), left_out, ..More::default() };
         let is_plain = more.others.is_empty() && more.left_out.is_none();
-        Ok(Accepted { recipient, room, more: (!is_plain).then(|| Box::new(more)) })
+        Ok(Accepted { mailbox, more: (!is_plain).then(|| Box::new(more)) })
+    }
+
+    fn destination(&self, mailbox: &Mailbox, address: Address) -> Destination {
+        Destination { recipient: Recipient { account: mailbox.account, address }, room: self.room(mailbox) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::AccountId;
+
+    use super::*;
+
+    fn with_room(rooms: &[u64]) -> Accepted {
+        let address: Address = "team@example.org".parse().unwrap();
+        let mut mailboxes = (1..).zip(rooms).map(|(id, room)| Destination {
+            recipient: Recipient { account: AccountId(id), address: address.clone() },
+            room: *room,
+        });
+        let mailbox = mailboxes.next().unwrap();
+        let others: Vec<Destination> = mailboxes.collect();
+        let more = (!others.is_empty()).then(|| Box::new(More { others, ..More::default() }));
+        Accepted { mailbox, more }
+    }
+
+    #[test]
+    fn a_message_goes_to_those_mailboxes_that_can_take_it() {
+        for (rooms, ids, is_left_out) in [
+            (&[10][..], &[1][..], false),
+            (&[9], &[], false),
+            (&[10, 11], &[1, 2], false),
+            (&[9, 10, 3, 12], &[2, 4], true),
+            (&[10, 9], &[1], true),
+            (&[1, 2, 3], &[], false),
+        ] {
+            let taking = with_room(rooms).that_can_take(10);
+            let left_out = taking.as_ref().is_some_and(|taking| taking.left_out().is_some());
+            let mailboxes = taking.into_iter().flat_map(Accepted::into_mailboxes);
+            let found: Vec<i64> = mailboxes.map(|recipient| recipient.account.0).collect();
+            assert_eq!((&found[..], left_out), (ids, is_left_out), "{rooms:?}");
+        }
     }
 }
