@@ -82,6 +82,11 @@ impl Connection {
         login::require_private(&self.channel)
     }
 
+    /// Whether nothing can be said any more.
+    pub fn is_over(&self) -> bool {
+        self.session.is_none()
+    }
+
     /// Whose session this is, since it registered or logged in with its address.
     pub fn address(&self) -> Option<&Address> {
         self.address.as_ref()
@@ -135,6 +140,8 @@ impl Connection {
     /// Sends one message, in one transaction. `body` gives it, as long as it is said to be: its lines must end in CRLF, its
     /// dots are stuffed here. `progress` is told how many octets have been sent.
     ///
+    /// A server that refuses the message before it has all of it gets no more: the connection [is over](Self::is_over).
+    ///
     /// Without SMTPUTF8 at the server, a reverse-path other than ASCII is an error; such recipients are refused. Without DSN,
     /// the message is sent and no report asked for.
     pub async fn send(
@@ -149,10 +156,10 @@ impl Connection {
         }
         let transaction = self.take_session()?.transaction(envelope.clone(), message);
         let (session, delivery) = match self.transport.run(transaction).await? {
-            Begun::Content(content) => {
-                let ending = self.send_content(content, body, progress).await?;
-                self.hear_verdict(ending).await?
-            }
+            Begun::Content(content) => match self.send_content(content, body, progress).await? {
+                Ok(ending) => self.hear_verdict(ending).await?,
+                Err(refused) => return Ok(refused),
+            },
             Begun::Ending(ending) => self.transport.run(ending).await?,
         };
         self.session = Some(session);
@@ -209,20 +216,23 @@ impl Connection {
         answer.map_err(Error::Refused)
     }
 
+    /// Sends the message, unless the server refuses it on the way.
     async fn send_content(
         &mut self,
         mut content: Content,
         mut body: impl AsyncRead + Unpin + Send,
         mut progress: impl FnMut(u64) + Send,
-    ) -> Result<Ending, Error> {
+    ) -> Result<Result<Ending, Delivery>, Error> {
         let mut piece = vec![0; READ_OCTETS_MAX];
         let mut sent = 0;
         loop {
             match body.read(&mut piece).await.map_err(Error::Body)? {
-                0 => return Ok(content.finish()?),
+                0 => return Ok(Ok(content.finish()?)),
                 octets => {
                     content.write(&piece[..octets])?;
-                    self.transport.send(&mut content).await?;
+                    if let Some(refusal) = self.transport.send(&mut content).await? {
+                        return Ok(Err(content.refused(refusal)));
+                    }
                     sent += octets as u64;
                     progress(sent);
                 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use proto::client::{Advance, Exchange, Octets};
 use proto::sasl::Channel;
+use proto::smtp::Reply;
 use proto::smtp::client::Content;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -93,13 +94,15 @@ impl Transport {
         }
     }
 
-    /// Sends a piece of a message that was written.
-    pub(crate) async fn send(&mut self, content: &mut Content) -> Result<(), Error> {
+    /// Sends a piece of a message that was written, or learns that the server has refused the message.
+    pub(crate) async fn send(&mut self, content: &mut Content) -> Result<Option<Reply>, Error> {
         while !content.wire().output().is_empty() {
             within(self.timeout, self.transfer(content.wire())).await?;
-            content.listen()?;
+            if let Some(refusal) = content.listen()? {
+                return Ok(Some(refusal));
+            }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Receives some octets of a retrieval.

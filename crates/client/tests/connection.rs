@@ -294,6 +294,20 @@ async fn a_message_of_another_length_than_was_said_is_never_complete() {
     }
 }
 
+#[tokio::test]
+async fn a_message_that_is_refused_on_its_way_is_not_sent_on() {
+    let body = "x\r\n".repeat(100_000);
+    let (stream, server) = serve(format!("{CHUNKING}C: BDAT {} LAST\nS: 554 5.6.0 no viruses\n", body.len()));
+    let mut connection = open(stream, Peer::Local, options()).await.unwrap();
+    let delivery = send(&mut connection, &body).await.unwrap();
+    assert!(matches!(&delivery.outcome, Outcome::Refused(reply) if reply.code() == 554), "{delivery:?}");
+    assert_eq!(delivery.recipients.len(), 1);
+    assert!(connection.is_over());
+    assert!(matches!(connection.noop().await, Err(Error::Closed(None))));
+    drop(connection);
+    server.await.unwrap();
+}
+
 const TWO_MESSAGES: &str = "C: XRETRIEVE\nS: 250 2 messages\n\
     S: *****\nS: From: 10@m\nS: To: 9@m\nS: MIME-Version: 1.0\nS: Content-Type: text\nS: *****\nS: one\nS: one\nS: .\n\
     S: *****\nS: From: 11@m\nS: To: 9@m\nS: MIME-Version: 1.0\nS: Content-Type: text\nS: *****\nS: two\nS: .\n";

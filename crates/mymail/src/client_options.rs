@@ -173,9 +173,12 @@ pub(crate) fn accounts_path() -> anyhow::Result<PathBuf> {
     Ok(Accounts::default_path()?)
 }
 
-/// Ends a session that has done its work. Should the server fail to say goodbye, the work is done all the same.
+/// Ends a session that has done its work, unless it is over. Should the server fail to say goodbye, the work is done all the
+/// same.
 pub(crate) async fn hang_up(connection: Connection) {
-    hung_up(connection.quit().await);
+    if !connection.is_over() {
+        hung_up(connection.quit().await);
+    }
 }
 
 /// Says so if a session that has done its work did not end well.

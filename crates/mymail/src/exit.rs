@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::process::ExitCode;
 
-use client::{Delivery, Error, FileError, Outcome, Reply, ResponseCode, ServerAddress};
+use client::{Delivery, Error, Extension, FileError, Outcome, Reply, ResponseCode, ServerAddress};
 use proto::smtp::Enhanced;
 use server::admin::{AdminError, Refusal};
 
@@ -145,12 +145,20 @@ impl Exit {
         }
     }
 
-    /// The exit code of a mail that was sent, or not.
-    pub(crate) fn of_delivery(delivery: &Delivery) -> Self {
+    /// The exit code of a mail that was sent, or not, and of what broke off its last transaction.
+    pub(crate) fn of_sent(delivery: &Delivery, failure: Option<&anyhow::Error>) -> Self {
+        match (Self::of_delivery(delivery), failure) {
+            (Self::Done, Some(error)) => Self::of_error(error),
+            (exit, _) => exit,
+        }
+    }
+
+    fn of_delivery(delivery: &Delivery) -> Self {
         if let Outcome::Refused(reply) | Outcome::SenderRefused(reply) = &delivery.outcome {
             return Self::of_refusal(reply);
         }
-        let refusals = || delivery.recipients.iter().map(|(_, reply)| reply).filter(|reply| !reply.is_positive());
+        let replies = || delivery.recipients.iter().filter_map(|(_, reply)| reply.as_ref());
+        let refusals = || replies().filter(|reply| !reply.is_positive());
         match refusals().find(|reply| !reply.is_transient()).or(refusals().next()) {
             None => Self::Done,
             Some(reply) if reply.is_transient() => Self::TempFail,
@@ -178,6 +186,9 @@ pub(crate) fn advice(error: &anyhow::Error) -> Option<Cow<'static, str>> {
         Error::CertificateChanged(change) => accept_anew(&change.server),
         Error::Downgrade { server, .. } => accept_anew(server),
         Error::Tls { .. } => "is that the right port? smtps:// and pop3s:// are for those where TLS comes first".into(),
+        Error::NotOffered(keyword) if *keyword == Extension::SmtpUtf8.keyword() => {
+            "the sender's address needs that: it is not ASCII".into()
+        }
         Error::NotOffered(_) => "is it a mymail server? `--server HOST:PORT` names another".into(),
         Error::Timeout { .. } | Error::Io(_) | Error::Closed(_) => "try again later".into(),
         Error::Refused(reply) | Error::NoService(reply) if reply.is_transient() => "try again later".into(),
@@ -212,7 +223,7 @@ mod tests {
 
     fn delivery(recipients: &[Reply], outcome: Outcome) -> Exit {
         let address: client::Address = "10@mymailserver".parse().unwrap();
-        let recipients = recipients.iter().map(|reply| (address.clone(), reply.clone())).collect();
+        let recipients = recipients.iter().map(|reply| (address.clone(), Some(reply.clone()))).collect();
         Exit::of_delivery(&Delivery { recipients, outcome })
     }
 

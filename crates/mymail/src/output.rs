@@ -42,7 +42,8 @@ pub(crate) fn stdout() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
-/// Standard output for mail, which is flushed from the server once it is printed: also not where nobody reads it.
+/// Standard output for mail, which is flushed from the server once it is printed, and for secrets, which are shown only once:
+/// also not where nobody reads it.
 pub(crate) fn stdout_for_mail() -> io::Result<File> {
     let stdout = stdout()?;
     if stands_in_for_closed(&stdout)? {

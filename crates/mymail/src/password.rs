@@ -11,21 +11,47 @@ use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tc
 use crate::exit::{Exit, Failure};
 use crate::terminal::harmless;
 
+const STANDARD_INPUT: &str = "standard input";
+const NOT_TYPED: &str = "no password was typed";
+
 /// The password: the first line of `file`, in which `-` stands for standard input, or what is typed on the terminal.
 pub(crate) fn ask(file: Option<&Path>, whose: &str) -> anyhow::Result<String> {
     let password = match file {
-        Some(path) if path == Path::new("-") => first_line(io::stdin().lock(), "standard input")?,
+        Some(path) if path == Path::new("-") => first_line(io::stdin().lock(), STANDARD_INPUT)?,
         Some(path) => {
             let name = path.display().to_string();
             let file = File::open(path).with_context(|| Failure::new(Exit::Data, format!("cannot read {name}")))?;
             first_line(BufReader::new(file), &name)?
         }
-        None if io::stdin().is_terminal() => typed(whose)?,
+        None if io::stdin().is_terminal() => {
+            let typed = Hidden::begin().and_then(|_shown_again_when_dropped| typed(&format!("Password of {whose}")));
+            typed.context(Failure::new(Exit::Config, NOT_TYPED))?
+        }
         None => bail!(Failure::new(
             Exit::Config,
             format!("the password of {whose} is not known: give it with --password-file FILE, or - for standard input"),
         )),
     };
+    not_empty(password)
+}
+
+/// A password that somebody gets: the first line of standard input or, if that is the terminal, what is typed there twice, as a
+/// slip can't be seen.
+pub(crate) fn ask_for_new(whose: &str) -> anyhow::Result<String> {
+    if !io::stdin().is_terminal() {
+        return not_empty(first_line(io::stdin().lock(), STANDARD_INPUT)?);
+    }
+    let twice = Hidden::begin().and_then(|_shown_again_when_dropped| {
+        Ok((typed(&format!("New password of {whose}"))?, typed("The same again")?))
+    });
+    let (password, again) = twice.context(Failure::new(Exit::NoPermission, NOT_TYPED))?;
+    if password != again {
+        bail!(Failure::new(Exit::Data, "that was not the same twice: nothing was changed"));
+    }
+    not_empty(password)
+}
+
+fn not_empty(password: String) -> anyhow::Result<String> {
     if password.is_empty() {
         bail!(Failure::new(Exit::Data, "the password is empty"));
     }
@@ -41,20 +67,17 @@ fn first_line(input: impl BufRead, name: &str) -> anyhow::Result<String> {
     Ok(String::from_utf8(line).map_err(not_text)?.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Standard input is the terminal; `/dev/tty` may be another one, or none. Nothing is shown from the prompt on, so that what
-/// is typed fast isn't either.
-fn typed(whose: &str) -> anyhow::Result<String> {
-    let typed = Hidden::begin().and_then(|_shown_again_when_dropped| {
-        write!(io::stderr(), "Password of {}: ", harmless(whose))?;
-        let config = rpassword::ConfigBuilder::new().input_reader(Keys).output_discard().build();
-        let typed = rpassword::read_password_with_config(config);
-        writeln!(io::stderr())?;
-        typed
-    });
-    typed.context(Failure::new(Exit::Config, "no password was typed"))
+/// Standard input is the terminal, and [`Hidden`]; `/dev/tty` may be another one, or none.
+fn typed(question: &str) -> io::Result<String> {
+    write!(io::stderr(), "{}: ", harmless(question))?;
+    let config = rpassword::ConfigBuilder::new().input_reader(Keys).output_discard().build();
+    let typed = rpassword::read_password_with_config(config);
+    writeln!(io::stderr())?;
+    typed
 }
 
-/// A terminal that shows nothing and gives every key as it comes.
+/// A terminal that shows nothing and gives every key as it comes. It is so from before the prompt on: what is typed fast is not
+/// shown either.
 struct Hidden {
     before: Termios,
 }

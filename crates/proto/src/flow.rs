@@ -15,6 +15,8 @@ use crate::sasl::AUTH_OCTETS_MAX;
 pub const INPUT_OCTETS_MAX: usize = 64 << 10;
 /// How much output gathers before it is written although more follows at once.
 pub(crate) const OUTPUT_OCTETS: usize = 64 << 10;
+/// How much of a bad line is kept: its verb, if that is a usual one.
+const BAD_LINE_OCTETS: usize = 8;
 /// What each buffer of an idle session may keep.
 const IDLE_OCTETS_MAX: usize = 4 << 10;
 
@@ -133,6 +135,11 @@ impl Flow {
         self.next_line(None)
     }
 
+    /// How the bad line began that was taken last.
+    pub(crate) fn bad_line(&self) -> &[u8] {
+        &self.line
+    }
+
     /// Gives a line back.
     pub(crate) fn recycle(&mut self, line: Vec<u8>) {
         self.line = line;
@@ -154,8 +161,8 @@ impl Flow {
                 self.consume(octets);
                 return self.next_line(command_octets_max);
             }
-            Found::TooLong(octets) => (Line::TooLong, octets),
-            Found::BareLineEnd(octets) => (Line::BareLineEnd, octets),
+            Found::TooLong(octets) => (self.bad(Line::TooLong), octets),
+            Found::BareLineEnd(octets) => (self.bad(Line::BareLineEnd), octets),
             Found::Line(text, octets) => {
                 let mut line = mem::take(&mut self.line);
                 line.clear();
@@ -164,6 +171,13 @@ impl Flow {
             }
         };
         self.consume(octets);
+        line
+    }
+
+    /// Keeps how a bad line begins.
+    fn bad(&mut self, line: Line) -> Line {
+        self.line.clear();
+        self.line.extend_from_slice(&self.input[..self.input.len().min(BAD_LINE_OCTETS)]);
         line
     }
 

@@ -50,11 +50,9 @@ impl fmt::Display for ReversePath {
 impl FromStr for ReversePath {
     type Err = AddressError;
 
+    /// Takes it as it is printed, which may be longer than a path on the wire.
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        match Self::parse_prefix(text)? {
-            (path, "") => Ok(path),
-            _ => Err(AddressError::Path),
-        }
+        if text == "<>" { Ok(Self::Null) } else { text.parse().map(Self::Address) }
     }
 }
 
@@ -82,11 +80,7 @@ impl ForwardPath {
 fn path(text: &str) -> Result<(Address, &str), AddressError> {
     let Some(inner) = text.strip_prefix('<') else {
         let (address, rest) = mailbox(text, |c| c == ' ')?;
-        return if text.len() - rest.len() > PATH_OCTETS_MAX {
-            Err(AddressError::PathTooLong)
-        } else {
-            Ok((address, rest))
-        };
+        return within_limit(text, address, rest);
     };
     let mailbox_text = match inner.strip_prefix('@') {
         Some(_) => {
@@ -100,7 +94,16 @@ fn path(text: &str) -> Result<(Address, &str), AddressError> {
     };
     let (address, rest) = mailbox(mailbox_text, |c| c == '>')?;
     let rest = rest.strip_prefix('>').ok_or(AddressError::Path)?;
-    if text.len() - rest.len() > PATH_OCTETS_MAX { Err(AddressError::PathTooLong) } else { Ok((address, rest)) }
+    within_limit(text, address, rest)
+}
+
+/// The path that was taken off the front of `text`, unless it is too long: as it was written, or with A-labels for U-labels, as
+/// everybody else will get it.
+fn within_limit<'a>(text: &str, address: Address, rest: &'a str) -> Result<(Address, &'a str), AddressError> {
+    let written = &text[..text.len() - rest.len()];
+    let is_too_long = written.len() > PATH_OCTETS_MAX
+        || (!written.is_ascii() && address.to_string().len() + "<>".len() > PATH_OCTETS_MAX);
+    if is_too_long { Err(AddressError::PathTooLong) } else { Ok((address, rest)) }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use proto::sasl::plain::Credentials;
 use proto::sasl::{self, Bindings, Channel, Mechanism};
 use proto::smtp::Reply;
 use proto::smtp::client::{
-    Ask, Begun, Content, Envelope, Event, Failure, Message, Opening, Outcome, Reports, Retrieval, Session,
+    Ask, Begun, Content, Delivery, Envelope, Event, Failure, Message, Opening, Outcome, Reports, Retrieval, Session,
 };
 use testkit::Script;
 
@@ -49,8 +49,13 @@ fn hold(script: &mut Script) -> Result<(), Failure> {
             ["login", user, password, "over", "tls"] => log_in(script, session, &encrypted(), user, password)?,
             ["noop"] => ask(script, session.noop(), |()| "done".into())?,
             ["quit"] => ask(script, session.quit(), |()| "done".into())?,
-            ["send", from, "to"] => send(script, session, from, "", &[])?,
-            ["send", from, "to", recipients, ref wishes @ ..] => send(script, session, from, recipients, wishes)?,
+            ["send", from, "to", ref rest @ ..] => {
+                let (recipients, wishes) = rest.split_first().unwrap_or((&"", &[]));
+                match send(script, session, from, recipients, wishes)? {
+                    Some(session) => session,
+                    None => return Ok(()),
+                }
+            }
             ["retrieve"] => retrieve(script, session, None)?,
             ["retrieve", wait] => retrieve(script, session, Some(Duration::from_secs(wait.parse().unwrap())))?,
             _ => panic!("{}: unknown action", script.place()),
@@ -101,13 +106,14 @@ fn encrypted() -> Channel {
     Channel::Tls(Arc::new(Bindings { exporter: Some([1; 32]), server_end_point: Some(vec![2; 32]) }))
 }
 
+/// `None` if the message was refused on its way: there is no session any more.
 fn send(
     script: &mut Script,
     session: Session,
     from: &str,
     recipients: &str,
     wishes: &[&str],
-) -> Result<Session, Failure> {
+) -> Result<Option<Session>, Failure> {
     let body = script.message();
     let recipients = recipients.split(',').filter(|text| !text.is_empty()).map(|text| text.parse().unwrap()).collect();
     let reverse_path = from.parse().unwrap();
@@ -131,14 +137,22 @@ fn send(
             let lines = body.split_inclusive(|octet| *octet == b'\n');
             for piece in lines.flat_map(|line| line.chunks(chunk_octets)) {
                 content.write(piece)?;
-                exchange_content(script, &mut content)?;
+                if let Some(refusal) = exchange_content(script, &mut content)? {
+                    tell(script, content.refused(refusal));
+                    return Ok(None);
+                }
             }
             content.finish()?
         }
     };
     let (session, delivery) = script.run(ending)?;
+    tell(script, delivery);
+    Ok(Some(session))
+}
+
+fn tell(script: &mut Script, delivery: Delivery) {
     for (address, reply) in delivery.recipients {
-        script.outcome(&format!("{address} {reply}"));
+        script.outcome(&reply.map_or_else(|| format!("{address} left over"), |reply| format!("{address} {reply}")));
     }
     script.outcome(&match delivery.outcome {
         Outcome::Accepted(reply) => format!("accepted {reply}"),
@@ -146,7 +160,6 @@ fn send(
         Outcome::SenderRefused(reply) => format!("sender refused {reply}"),
         Outcome::NoRecipients => "no recipients".into(),
     });
-    Ok(session)
 }
 
 fn retrieve(script: &mut Script, session: Session, wait: Option<Duration>) -> Result<Session, Failure> {
@@ -187,11 +200,13 @@ fn ask<T>(script: &mut Script, ask: Ask<T>, meaning: impl Fn(T) -> String) -> Re
     Ok(session)
 }
 
-fn exchange_content(script: &mut Script, content: &mut Content) -> Result<(), Failure> {
+fn exchange_content(script: &mut Script, content: &mut Content) -> Result<Option<Reply>, Failure> {
     script.hear(content.wire());
     while script.has_more() {
         script.exchange(content.wire());
-        content.listen()?;
+        if let Some(refusal) = content.listen()? {
+            return Ok(Some(refusal));
+        }
     }
-    Ok(())
+    Ok(None)
 }

@@ -43,7 +43,6 @@ pub(crate) async fn serve_proxied<S: Store>(
         () = stops(&mut stopping) => return,
     };
     let peer = match told {
-        Ok(Told::Proxys) => PeerAddress::Ip(proxy),
         Ok(Told::Unknown) => PeerAddress::Told(proxy),
         Ok(Told::From(address)) => PeerAddress::Told(address),
         Err(error) => {

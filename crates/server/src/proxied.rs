@@ -31,9 +31,7 @@ const LOCAL: u8 = 0x20;
 /// Whose connection it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// The proxy's own, to see whether we are there.
-    Proxys,
-    /// A client's of which the proxy tells nothing.
+    /// The proxy's own, to see whether we are there, or a client's of which it tells nothing.
     Unknown,
     /// A client's from there.
     From(SocketAddr),
@@ -113,7 +111,7 @@ fn line(header: &[u8]) -> Result<Told, HeaderError> {
 fn block(header: &[u8]) -> Result<Told, HeaderError> {
     // What follows is not to be looked at then.
     if header[12] == LOCAL {
-        return Ok(Told::Proxys);
+        return Ok(Told::Unknown);
     }
     let header = v2::Header::try_from(header)?;
     match (header.protocol, header.addresses) {
@@ -185,10 +183,10 @@ mod tests {
             (binary(0x21, 0x00, &[]), Told::Unknown),
             (binary(0x21, 0x12, &v4), Told::Unknown),
             (binary(0x21, 0x31, &[b'/'; 216]), Told::Unknown),
-            (binary(0x20, 0x00, &[]), Told::Proxys),
+            (binary(0x20, 0x00, &[]), Told::Unknown),
             // What LOCAL says of addresses is no business of ours.
-            (binary(0x20, 0x11, &v4), Told::Proxys),
-            (binary(0x20, 0x31, &[1, 2, 3]), Told::Proxys),
+            (binary(0x20, 0x11, &v4), Told::Unknown),
+            (binary(0x20, 0x31, &[1, 2, 3]), Told::Unknown),
         ] {
             for piece_octets in [1, 7, 10_000] {
                 let sent = [&header[..], b"EHLO a\r\n"].concat();

@@ -11,7 +11,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::config::{AliasError, Config, Endpoint, Listen, Tls};
 use crate::listener::Listener;
-use crate::policy::keep_postmaster;
+use crate::policy::{keep_postmaster, warn_of_missing_accounts};
 use crate::shared::{Settings, Shared};
 use crate::tls::{Acceptor, TlsError};
 use crate::{admin, clock, housekeeping, listener};
@@ -96,6 +96,7 @@ impl<S: Store> Server<S> {
             tracing::info!(accounts = ended, "ended: their connections are gone and they have no password");
         }
         let decoy_secret = keep_postmaster(&store, &config.hostname).await?;
+        warn_of_missing_accounts(&store, &settings.aliases).await?;
         let shared = Shared::new(settings.clone(), store, decoy_secret);
         Ok(Self { admin, shared: Arc::new(shared), data: data.to_owned(), listeners })
     }

@@ -19,9 +19,9 @@ mod model;
 pub use arrivals::Arrivals;
 pub use error::{AddTokenError, RegisterError, StoreError};
 pub use model::{
-    Account, AccountId, AccountSummary, EntryId, Form, Mailbox, Maildrop, MaildropEntry, MessageId, NewMessage, Quota,
-    REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report, StoredMessage, Swept, TOKENS_MAX, Timestamp,
-    Token,
+    Account, AccountId, AccountSummary, Delivered, EntryId, Form, Mailbox, Maildrop, MaildropEntry, MessageId,
+    NewMessage, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report, StoredMessage, Swept,
+    TOKENS_MAX, Timestamp, Token,
 };
 
 /// What keeps accounts and mail. Cheap to share: one value serves every session.
@@ -52,6 +52,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The mailbox that an address, with or without detail, leads to.
     fn mailbox(&self, address: &Address) -> impl Future<Output = Result<Option<Mailbox>, StoreError>> + Send;
+
+    /// Whether the address, by [`Address::key`], was an account's that has ended, and is held beyond `now`.
+    fn is_held(&self, address: &Address, now: Timestamp) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// An account as it stands.
     fn account(&self, id: AccountId) -> impl Future<Output = Result<Option<Account>, StoreError>> + Send;
@@ -91,15 +94,15 @@ pub trait Store: Send + Sync + 'static {
     fn body(&self) -> Self::Body;
 
     /// Puts one message, and each of the reports about it, into the mailboxes of all their recipients, or none of them
-    /// into any. An account that has ended meanwhile is passed over, as if it had ended a moment later. A message without
-    /// recipients is not kept, its reports are. Fails for more than [`REPORTS_MAX`] reports, or for one of more than
-    /// [`REPORT_OCTETS_MAX`].
+    /// into any. An account that has ended meanwhile is passed over; [`Delivered::gone`] has those that the message was
+    /// for. A message without recipients is not kept, its reports are. Fails for more than [`REPORTS_MAX`] reports, or
+    /// for one of more than [`REPORT_OCTETS_MAX`].
     fn deliver(
         &self,
         message: NewMessage,
         body: Self::Body,
         reports: Vec<Report>,
-    ) -> impl Future<Output = Result<MessageId, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Delivered, StoreError>> + Send;
 
     /// What a mailbox holds now, oldest first.
     fn maildrop(&self, account: AccountId) -> impl Future<Output = Result<Maildrop, StoreError>> + Send;

@@ -106,6 +106,16 @@ pub enum Form {
     },
 }
 
+/// What a delivery did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The message's identity, whether it is kept or not.
+    pub message: MessageId,
+    /// The message's recipients that did not get it, for they had ended by then: each once, in the order of the envelope.
+    /// Those of its reports are not among them.
+    pub gone: Vec<AccountId>,
+}
+
 /// A message about another one: where that went, or why it did not. It is kept together with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {

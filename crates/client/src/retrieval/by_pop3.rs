@@ -113,7 +113,9 @@ fn sender(message: &[u8]) -> String {
     let line = message.split(|octet| *octet == b'\n').next().unwrap_or_default();
     let path = std::str::from_utf8(line).ok().and_then(|line| {
         let (name, path) = line.split_once(':')?;
-        name.trim_end().eq_ignore_ascii_case("Return-Path").then(|| path.trim().parse().ok())?
+        let is_return_path = name.trim_end().eq_ignore_ascii_case("Return-Path");
+        let (path, rest) = ReversePath::parse_prefix(path.trim()).ok()?;
+        (is_return_path && rest.is_empty()).then_some(path)
     });
     match path {
         Some(ReversePath::Address(address)) => address.to_string(),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use client::{
-    Connection, Delivery, Envelope, EnvelopeId, Extension, Notify, Outcome, Reply, Reports, Return, ReversePath,
-    StoredAccount,
+    Address, Connection, Delivery, Envelope, EnvelopeId, Error, Extension, Notify, Outcome, Reply, Reports, Return,
+    ReversePath, StoredAccount,
 };
 use serde::Serialize;
 use tokio::io::AsyncSeekExt;
@@ -92,7 +92,8 @@ fn ret(text: &str) -> Result<Return, &'static str> {
 }
 
 fn envelope_id(text: &str) -> Result<EnvelopeId, &'static str> {
-    EnvelopeId::new(text).ok_or("it has up to 100 characters of printable ASCII, of which + and = count for three")
+    EnvelopeId::new(text)
+        .ok_or("it has up to 100 characters of printable ASCII, of which space, + and = count for three")
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
@@ -158,10 +159,38 @@ async fn send(
 ) -> anyhow::Result<Exit> {
     let mut connection = client.log_in(account).await?;
     let composed = compose(Takes::of(&connection)).context(compose::cant_compose())?;
-    let delivery = submit(&mut connection, envelope, &composed).await?;
-    let exit = print(client.results(), &delivery)?;
+    let sent = submit(&mut connection, envelope, &composed).await?;
+    let exit = print(client.results(), &sent)?;
     hang_up(connection).await;
     Ok(exit)
+}
+
+/// What became of a mail.
+pub(crate) struct Sent {
+    pub(crate) delivery: Delivery,
+    /// What broke off the transaction of those for whom `delivery` has no answer.
+    failure: Option<anyhow::Error>,
+}
+
+impl Sent {
+    pub(crate) fn exit(&self) -> Exit {
+        Exit::of_sent(&self.delivery, self.failure.as_ref())
+    }
+
+    /// Whether some recipients may have the mail or not: nobody knows.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let cause = self.failure.as_ref().and_then(|error| error.downcast_ref());
+        matches!(cause, Some(Error::SentInDoubt(_)))
+    }
+
+    /// Every recipient with the reply that decided or, where there is none, the reason.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Address, Result<&Reply, String>)> {
+        let Self { delivery: Delivery { recipients, outcome }, failure } = self;
+        let broken_off = || failure.as_ref().map(ToString::to_string).unwrap_or_default();
+        recipients.iter().map(move |(address, reply)| {
+            (address, reply.as_ref().map(|reply| decisive(reply, outcome)).ok_or_else(broken_off))
+        })
+    }
 }
 
 /// Gives a composed mail to the server, in as many transactions as the server needs for all recipients. Who wants reports
@@ -170,7 +199,7 @@ pub(crate) async fn submit(
     connection: &mut Connection,
     mut envelope: Envelope,
     mail: &Composed,
-) -> anyhow::Result<Delivery> {
+) -> anyhow::Result<Sent> {
     if envelope.reports.are_wanted() && !connection.offers(Extension::Dsn) {
         output::note("note: the server offers no reports (DSN): the mail goes without asking for any");
     }
@@ -183,13 +212,10 @@ pub(crate) async fn submit(
                 delivery.merge(further);
             }
             // What became of the others is known, and worth telling.
-            Err(error) => {
-                output::note(&format!("the mail for the recipients that were too many did not go well: {error}"));
-                break;
-            }
+            Err(error) => return Ok(Sent { delivery, failure: Some(error) }),
         }
     }
-    Ok(delivery)
+    Ok(Sent { delivery, failure: None })
 }
 
 async fn transact(
@@ -203,32 +229,34 @@ async fn transact(
     Ok(connection.send(envelope, *message, body, |octets| progress.reached(octets)).await?)
 }
 
-/// Prints a line for each recipient with the reply that decided.
-pub(crate) fn print(results: Results, delivery: &Delivery) -> anyhow::Result<Exit> {
+/// Prints a line for each recipient with the reply that decided, or why there is none.
+pub(crate) fn print(results: Results, sent: &Sent) -> anyhow::Result<Exit> {
     #[derive(Serialize)]
     struct Recipient<'a> {
         recipient: String,
-        accepted: bool,
-        code: u16,
+        /// `None`: there is no reply.
+        accepted: Option<bool>,
+        code: Option<u16>,
         enhanced: Option<String>,
         text: &'a str,
     }
-    for (address, reply) in &delivery.recipients {
-        let reply = decisive(reply, &delivery.outcome);
+    for (address, answer) in sent.answers() {
+        let reply = answer.as_ref().ok();
         let recipient = Recipient {
             recipient: address.to_string(),
-            accepted: reply.is_positive(),
-            code: reply.code(),
-            enhanced: reply.enhanced().map(|enhanced| enhanced.to_string()),
-            text: reply.text(),
+            accepted: reply.map(|reply| reply.is_positive()),
+            code: reply.map(|reply| reply.code()),
+            enhanced: reply.and_then(|reply| reply.enhanced()).map(|enhanced| enhanced.to_string()),
+            text: answer.as_ref().map_or_else(String::as_str, |reply| reply.text()),
         };
-        results.print(&format!("{address}: {reply}"), &recipient)?;
+        let line = answer.as_ref().map_or_else(Clone::clone, ToString::to_string);
+        results.print(&format!("{address}: {line}"), &recipient)?;
     }
-    Ok(Exit::of_delivery(delivery))
+    Ok(sent.exit())
 }
 
 /// A recipient who was accepted gets nothing when the message was refused.
-pub(crate) fn decisive<'a>(reply: &'a Reply, outcome: &'a Outcome) -> &'a Reply {
+fn decisive<'a>(reply: &'a Reply, outcome: &'a Outcome) -> &'a Reply {
     match outcome {
         Outcome::Refused(refusal) if reply.is_positive() => refusal,
         _ => reply,

@@ -15,12 +15,17 @@ const NONE: Answers = &[("EHLO", "250-m\r\n250 AUTH PLAIN")];
 
 /// Runs a command of 9@m with a server that gives these answers; the lines that the server hears of it.
 fn run(answers: Answers, arguments: &[&str], input: &str) -> (Outcome, Vec<String>) {
-    let home = Home::new();
-    let (server, hears): (_, Receiver<String>) = server_that_answers(answers);
-    home.write_account("9@m", &server, 0o600);
-    let outcome = home.run(arguments, input);
+    let (outcome, hears) = run_as("9@m", answers, arguments, input);
     let heard = hears.iter().take_while(|line| line != "QUIT").collect();
     (outcome, heard)
+}
+
+/// Runs a command of an account, which need not come to a goodbye.
+fn run_as(account: &str, answers: Answers, arguments: &[&str], input: &str) -> (Outcome, Receiver<String>) {
+    let home = Home::new();
+    let (server, hears) = server_that_answers(answers);
+    home.write_account(account, &server, 0o600);
+    (home.run(arguments, input), hears)
 }
 
 /// Those that begin so.
@@ -97,6 +102,7 @@ fn a_wish_that_makes_no_sense_is_told() {
         (&["send", "10@m", "--return", "hdrs"], "write full or headers"),
         (&["send", "10@m", "--envelope-id", "Grüße"], "printable ASCII"),
         (&["send", "10@m", "--envelope-id", ""], "printable ASCII"),
+        (&["send", "10@m", "--envelope-id", &" ".repeat(34)], "of which space, + and = count for three"),
         (&["sendmail", "-N", "always", "10@m"], "write success, failure, delay"),
         (&["sendmail", "-R", "headers", "10@m"], "write full or hdrs"),
         (&["sendmail", "-V", "a b", "10@m"], "printable ASCII"),
@@ -158,4 +164,71 @@ fn a_server_gets_no_more_recipients_at_once_than_it_announces() {
     assert_eq!(outcome.stdout, expected);
     let transactions = heard.join("\n").matches("MAIL FROM").count();
     assert_eq!((transactions, beginning(&heard, &["RCPT"]).len(), beginning(&heard, &["DATA"]).len()), (3, 5, 2));
+}
+
+#[test]
+fn those_beyond_the_limit_have_their_turn_whatever_the_others_were_told() {
+    const FULL: Answers =
+        &[("EHLO", "250-m\r\n250-AUTH PLAIN\r\n250 LIMITS RCPTMAX=2"), ("RCPT TO:<full", "452 4.2.2 Mailbox full")];
+    let (outcome, heard) = run(FULL, &["send", "--raw", "full1@m", "full2@m", "3@m", "4@m"], "hi\n");
+    let expected = "full1@m: 452 4.2.2 Mailbox full\nfull2@m: 452 4.2.2 Mailbox full\n3@m: 250 OK\n4@m: 250 OK\n";
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (TEMP_FAIL, expected), "{outcome:?}");
+    assert_eq!((beginning(&heard, &["MAIL"]).len(), beginning(&heard, &["RCPT"]).len()), (2, 4));
+}
+
+/// A server of one recipient at a time, which goes away with the second mail.
+const GOES_AWAY: Answers =
+    &[("EHLO", "250-m\r\n250-AUTH PLAIN\r\n250-CHUNKING\r\n250 LIMITS RCPTMAX=1"), ("BDAT", "250 OK"), ("BDAT", "")];
+const IN_DOUBT: &str = "it is not known whether the server took the mail: the server closed the connection";
+
+#[test]
+fn nobody_is_told_that_a_further_transaction_failed_which_may_have_gone_well() {
+    let (outcome, _) = run_as("9@m", GOES_AWAY, &["send", "--raw", "10@m", "11@m"], "hi\n");
+    let expected = format!("10@m: 250 OK\n11@m: {IN_DOUBT}\n");
+    assert_eq!((outcome.code, outcome.stdout, outcome.stderr), (TEMP_FAIL, expected, String::new()));
+
+    let (outcome, _) = run_as("9@m", GOES_AWAY, &["send", "--json", "--raw", "10@m", "11@m"], "hi\n");
+    let expected =
+        format!("{{\"recipient\":\"11@m\",\"accepted\":null,\"code\":null,\"enhanced\":null,\"text\":\"{IN_DOUBT}\"}}");
+    assert_eq!(outcome.stdout.lines().nth(1), Some(expected.as_str()), "{outcome:?}");
+
+    let (outcome, _) = run_as("9@m", GOES_AWAY, &["sendmail", "10@m", "11@m"], "hi\n");
+    assert_eq!((outcome.code, outcome.stderr), (TEMP_FAIL, format!("11@m: {IN_DOUBT}\n")));
+
+    let script = "send 10 11\nhi\ntext\n.\nwhoami\n";
+    let (outcome, _) = run_as("9@m", GOES_AWAY, &["session", "--account", "9@m"], script);
+    let expected = format!("10@m: 250 OK\n11@m: {IN_DOUBT}\n");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (TEMP_FAIL, expected.as_str()), "{outcome:?}");
+    assert_eq!(outcome.stderr, "the connection is closed, and the session with it\n");
+}
+
+#[test]
+fn a_further_transaction_that_certainly_failed_did_not_reach_its_recipients() {
+    const AWAY: Answers = &[GOES_AWAY[0], ("RCPT TO:<11@m>", "421 4.3.2 m is stopping")];
+    let (outcome, _) = run_as("9@m", AWAY, &["sendmail", "10@m", "11@m"], "hi\n");
+    let expected = "11@m: the server closed the connection: 421 4.3.2 m is stopping\n\
+                    whoever is named here did not get the mail, and nothing was queued\n";
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (TEMP_FAIL, expected));
+}
+
+#[test]
+fn a_mail_that_is_refused_on_its_way_is_refused() {
+    const VIRUS: Answers = &[("EHLO", "250-m\r\n250-AUTH PLAIN\r\n250 CHUNKING"), ("BDAT", "!554 5.6.0 No viruses")];
+    // More than a connection holds that nobody reads from.
+    let mail = format!("Subject: x\n\n{}", format!("{}\n", "x".repeat(900)).repeat(24 << 10));
+    let (outcome, _) = run_as("9@m", VIRUS, &["send", "--raw", "10@m"], &mail);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (DATA, "10@m: 554 5.6.0 No viruses\n"), "{outcome:?}");
+    assert_eq!(outcome.stderr, "");
+    let (outcome, _) = run_as("9@m", VIRUS, &["sendmail", "10@m"], &mail);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (DATA, "10@m: 554 5.6.0 No viruses\n"), "{outcome:?}");
+}
+
+#[test]
+fn a_sender_other_than_ascii_is_told_what_it_takes() {
+    for arguments in [&["send", "--raw", "10@m"][..], &["sendmail", "10@m"]] {
+        let (outcome, _) = run_as("jürgen@m", NONE, arguments, "hi\n");
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (UNAVAILABLE, ""), "{outcome:?}");
+        let told = "the server does not offer SMTPUTF8\nthe sender's address needs that: it is not ASCII\n";
+        assert!(outcome.stderr.ends_with(told), "{outcome:?}");
+    }
 }

@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use crate::common::Home;
 use crate::exit::*;
 
-/// What a server answers to lines that begin so; all else is `250 OK`. An empty answer hangs up.
+/// What a server answers to lines that begin so; all else is `250 OK`. Several answers to the same are given one after the
+/// other, the last of them from then on. An empty answer hangs up; after one that begins with `!` nothing is read any more.
 pub(crate) type Answers = &'static [(&'static str, &'static str)];
 
 /// A server with its answers: its address, and what it hears.
@@ -31,19 +32,33 @@ fn converse(mut stream: TcpStream, answers: Answers, heard: &Sender<String>) -> 
     let mut input = BufReader::new(stream.try_clone().ok()?);
     stream.write_all(b"220 ready\r\n").ok()?;
     let mut is_in_data = false;
+    let mut given = vec![false; answers.len()];
     while let Some(Ok(line)) = input.by_ref().lines().next() {
         is_in_data &= line != ".";
         if is_in_data {
             heard.send(line).ok()?;
             continue;
         }
-        let answer = match answers.iter().find(|(begin, _)| line.starts_with(begin)) {
-            Some((_, "")) => return None,
-            Some((_, answer)) => answer,
+        let begin = answers.iter().map(|(begin, _)| *begin).find(|begin| line.starts_with(begin));
+        let mut fitting = (0..answers.len()).filter(|&at| Some(answers[at].0) == begin);
+        let answer = match fitting.clone().find(|&at| !given[at]).or(fitting.next_back()) {
+            Some(at) => {
+                given[at] = true;
+                answers[at].1
+            }
             None if line.starts_with("EHLO") => EHLO,
             None if line == "DATA" => "354 Go",
             None => "250 OK",
         };
+        if answer.is_empty() {
+            return None;
+        }
+        if let Some(answer) = answer.strip_prefix('!') {
+            stream.write_all(format!("{answer}\r\n").as_bytes()).ok()?;
+            // It stays open.
+            std::mem::forget((stream, input));
+            return None;
+        }
         is_in_data = answer.starts_with("354");
         let chunk_octets = line.strip_prefix("BDAT ").and_then(|octets| octets.strip_suffix(" LAST")?.parse().ok());
         heard.send(line).ok()?;

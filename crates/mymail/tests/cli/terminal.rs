@@ -38,7 +38,11 @@ impl Terminal {
     }
 
     fn type_line(&mut self, line: &str) {
-        self.keyboard_and_screen.write_all(format!("{line}\r").as_bytes()).unwrap();
+        self.type_keys(&format!("{line}\r"));
+    }
+
+    fn type_keys(&mut self, keys: &str) {
+        self.keyboard_and_screen.write_all(keys.as_bytes()).unwrap();
     }
 
     /// What a terminal does at Ctrl-C.
@@ -97,26 +101,61 @@ fn colour_is_for_terminals_that_want_it() {
 fn an_operator_is_asked_before_an_account_goes() {
     let (home, _server) = Home::with_server();
     home.run(&["admin", "--data", "data", "add", "alice"], "").done();
-    for (answer, code, said) in [("", NO_PERMISSION, "stays"), ("n", NO_PERMISSION, "stays"), ("y", 0, "alice@")] {
-        let mut terminal = Terminal::run(&mut home.command(&["admin", "--data", "data", "remove", "alice"]));
-        terminal.expect("Remove alice@mymailserver with its 0 messages? [y/N] ");
-        terminal.type_line(answer);
+    home.run(&["admin", "--data", "data", "add", "bob"], "").done();
+    for (name, keys, code, said) in [
+        ("alice", "\r", NO_PERMISSION, "alice@mymailserver stays"),
+        ("alice", "n\r", NO_PERMISSION, "alice@mymailserver stays"),
+        // Ctrl-D.
+        ("alice", "\x04", NO_PERMISSION, "\nmymail: alice@mymailserver stays"),
+        ("alice", "y\r", 0, "\nalice@mymailserver"),
+        ("bob", "Yes\r", 0, "\nbob@mymailserver"),
+    ] {
+        let mut command = home.command(&["admin", "--data", "data", "remove", name]);
+        let mut terminal = Terminal::run(command.env("NO_COLOR", "1"));
+        terminal.expect(&format!("Remove {name}@mymailserver with its 0 messages? [y/N] "));
+        terminal.type_keys(keys);
         let (screen, exit) = terminal.end();
-        assert_eq!(exit, code, "{answer:?} {screen:?}");
-        assert!(screen.contains(said), "{answer:?} {screen:?}");
+        assert_eq!(exit, code, "{keys:?} {screen:?}");
+        assert!(screen.contains(said), "{keys:?} {screen:?}");
     }
-    assert_eq!(home.run(&["admin", "--data", "data", "show", "alice"], "").code, NO_USER);
+    for name in ["alice", "bob"] {
+        assert_eq!(home.run(&["admin", "--data", "data", "show", name], "").code, NO_USER);
+    }
+    let (screen, exit) = Terminal::run(&mut home.command(&["admin", "--data", "data", "remove", "Postmaster"])).end();
+    assert_eq!(exit, NO_PERMISSION, "{screen:?}");
+    assert!(screen.contains("cannot be removed") && !screen.contains('?'), "who stays is not asked about: {screen:?}");
 }
 
 #[test]
 fn an_operator_types_a_password_unseen() {
     let (home, _server) = Home::with_server();
     let arguments = ["admin", "--data", "data", "add", "alice", "--password-stdin"];
+    for (keys, again, code, said) in [
+        ("correct horse\r", "correct house\r", DATA, "not the same twice"),
+        ("correct horse\r", "\x03", NO_PERMISSION, "no password was typed"),
+        ("correct horse\r", "correct horse\r", 0, "alice@mymailserver"),
+    ] {
+        let mut terminal = Terminal::run(&mut home.command(&arguments));
+        terminal.expect("New password of alice: ");
+        terminal.type_keys(keys);
+        terminal.expect("The same again: ");
+        terminal.type_keys(again);
+        let (screen, exit) = terminal.end();
+        assert_eq!(exit, code, "{again:?} {screen:?}");
+        assert!(screen.contains(said) && !screen.contains("correct"), "{again:?} {screen:?}");
+    }
+}
+
+#[test]
+fn a_new_password_may_be_typed_ahead() {
+    let (home, _server) = Home::with_server();
+    let arguments = ["admin", "--data", "data", "password", "postmaster", "--password-stdin"];
     let mut terminal = Terminal::run(&mut home.command(&arguments));
-    terminal.expect("Password of alice: ");
-    terminal.type_line("correct horse");
+    terminal.expect("New password of postmaster: ");
+    terminal.type_keys("correct horse\rcorrect horse\r");
     let (screen, code) = terminal.end();
-    assert_eq!((screen.trim(), code), ("alice@mymailserver", 0));
+    assert!(screen.contains("postmaster@mymailserver") && !screen.contains("correct"), "{screen:?}");
+    assert_eq!(code, 0);
 }
 
 #[test]

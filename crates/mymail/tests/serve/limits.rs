@@ -100,8 +100,8 @@ async fn the_size_of_a_mailbox() -> io::Result<()> {
     sender.expect(&format!("RCPT TO:<{to}>"), "552 5.2.2 Mailbox full").await?;
     sender.expect(&format!("RCPT TO:<{}>", other.address), "250 ").await?;
     sender.expect("RSET", "250 ").await?;
-    assert_eq!(sender.send(&[&to], &text(1000)).await?, "250 2.6.0 OK");
-    assert_eq!(sender.recipient(&to).await?, "552 5.2.2 Mailbox full");
+    assert_eq!(sender.send(&[&to], &text(1000)).await?, "552 5.2.2 Mailbox full");
+    assert_eq!(sender.send(&[&to], &text(20)).await?, "250 2.6.0 OK");
 
     assert_eq!(reader.retrieve().await?.len(), 2);
     reader.expect("NOOP", "250 ").await?;

@@ -36,6 +36,14 @@ impl LocalPart {
         self.0.bytes().all(|b| b.is_ascii_digit())
     }
 
+    /// Whether somebody may take it for a number, in anybody's digits, with spaces or a sign. Mail for a number is for its client
+    /// alone: what looks like one is led to nobody else.
+    pub fn is_like_number(&self) -> bool {
+        let plain: String = self.base().0.nfkc().collect();
+        let digits = plain.trim().trim_matches(['+', '-']).trim();
+        !digits.is_empty() && digits.chars().all(char::is_numeric)
+    }
+
     /// Whether a user may choose it as a name: letters, digits and accents of any script, and `.`, `-` and `_` between them,
     /// that look like no other name to a person, as far as one character tells. So nothing that can't be seen or turns the
     /// direction of writing, no other form of a character that has a plain one (NFKC), and no number in anybody's digits.
@@ -160,6 +168,16 @@ fn is_invisible(c: char) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_somebody_may_take_for_a_number() {
+        for name in ["9", "007", "\"9 \"", "\" 9\"", "+9", "-9", "9+x", "９", "９+9", "٩", "²", "4294967296"] {
+            assert!(name.parse::<LocalPart>().unwrap().is_like_number(), "{name}");
+        }
+        for name in ["a", "9a", "a9", "9.9", "x+9", "\" \"", "+", "+x", "-"] {
+            assert!(!name.parse::<LocalPart>().unwrap().is_like_number(), "{name}");
+        }
+    }
 
     #[test]
     fn names_that_users_may_choose() {

@@ -64,6 +64,7 @@ impl<S: Store> Office<'_, S> {
     }
 
     pub(super) async fn change_quota(&self, name: &str, change: QuotaChange) -> Result<Answer, Refusal> {
+        let _alone = self.changes.lock().await;
         let mut account = self.find(name).await?;
         account.quota = match change {
             QuotaChange::Set { octets, messages } => {
@@ -142,7 +143,7 @@ impl<S: Store> Office<'_, S> {
 }
 
 /// Whether a password that the operator brings can be used.
-fn check(password: &Secret) -> Result<(), Refusal> {
+pub(super) fn check(password: &Secret) -> Result<(), Refusal> {
     let password = password.reveal();
     if password.chars().count() < PASSWORD_CHARACTERS_MIN {
         return Err(Refusal::PasswordTooShort);

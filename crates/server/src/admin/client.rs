@@ -1,15 +1,19 @@
 //! The program's side: finds the running server by its data folder, asks, and gives what it says as values.
 
+use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::geteuid;
 use store::TOKENS_MAX;
 use thiserror::Error;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::accounts::check;
 use super::line;
 use super::protocol::{
     ANSWER_OCTETS_MAX, AccountState, Answer, Mode, NewPassword, NewToken, PAGE_ACCOUNTS_MAX, QuotaChange,
@@ -46,11 +50,11 @@ pub enum AdminError {
         /// Why not.
         source: io::Error,
     },
-    /// The request is longer than the server takes it.
-    #[error("that is too long")]
+    /// The name makes a request that is longer than the server takes it.
+    #[error("the name is too long")]
     TooLong,
-    /// The server broke off before its last word: what was asked may be done or not.
-    #[error("the server broke off before all was said: what was asked may be done or not")]
+    /// The server broke off before its last word: a change may be done or not.
+    #[error("the server broke off before all was said: a change that was asked for may be done or not")]
     BrokenOff,
     /// The server says what can't be understood.
     #[error("the server gives no answer that this program understands; is it of another version?")]
@@ -94,6 +98,7 @@ impl Admin {
 
     /// Makes an account, with this password or one that the server makes.
     pub async fn add(&self, name: String, password: Option<Secret>) -> Result<NewPassword, AdminError> {
+        password.as_ref().map_or(Ok(()), check)?;
         self.ask_one(&Request::Add { name, password }).await
     }
 
@@ -109,6 +114,7 @@ impl Admin {
 
     /// Gives an account this password or one that the server makes.
     pub async fn change_password(&self, name: String, password: Option<Secret>) -> Result<NewPassword, AdminError> {
+        password.as_ref().map_or(Ok(()), check)?;
         self.ask_one(&Request::Password { name, password }).await
     }
 
@@ -165,7 +171,19 @@ impl Admin {
     async fn connect(&self) -> Result<UnixStream, AdminError> {
         let way = Way::to_socket_in(&self.folder).map_err(|error| self.failed(error))?;
         let connected = timeout(PATIENCE, UnixStream::connect(&way.path)).await;
-        connected.unwrap_or_else(|late| Err(late.into())).map_err(|error| self.failed(error))
+        let stream = connected.unwrap_or_else(|late| Err(late.into())).map_err(|error| self.failed(error))?;
+        self.check_who_answers(&stream).map_err(|source| AdminError::Io { folder: self.folder.clone(), source })?;
+        Ok(stream)
+    }
+
+    /// Where others may write to the folder, the socket may be theirs; and a request can hold a password.
+    fn check_who_answers(&self, stream: &UnixStream) -> io::Result<()> {
+        let peer = stream.peer_cred()?.uid();
+        if is_trusted(peer, geteuid().as_raw(), fs::metadata(&self.folder)?.uid()) {
+            return Ok(());
+        }
+        let message = format!("what answers there runs as user {peer}, neither root, nor you, nor the folder's owner");
+        Err(io::Error::other(message))
     }
 
     fn failed(&self, source: io::Error) -> AdminError {
@@ -178,6 +196,12 @@ impl Admin {
             _ => AdminError::Io { folder, source },
         }
     }
+}
+
+/// Whether this user's process may answer this user about a folder with this owner.
+fn is_trusted(peer: u32, user: u32, owner: u32) -> bool {
+    const ROOT: u32 = 0;
+    [ROOT, user, owner].contains(&peer)
 }
 
 /// The next line of an answer.
@@ -220,6 +244,28 @@ mod tests {
         }
         for cut in ["", "\"done", ACCOUNT, &format!("{ACCOUNT}\"mo")] {
             assert!(matches!(page(cut).await, Err(AdminError::BrokenOff)), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn who_may_answer_is_root_the_user_or_the_owner() {
+        for (peer, user, owner, trusted) in
+            [(0, 1000, 1000, true), (7, 7, 1000, true), (7, 0, 7, true), (7, 0, 0, false), (7, 1000, 0, false)]
+        {
+            assert_eq!(is_trusted(peer, user, owner), trusted, "{peer} {user} {owner}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let admin = Admin::new(folder.path());
+        let long = || "x".repeat(REQUEST_OCTETS_MAX);
+        assert_eq!(admin.account(long()).await.unwrap_err().to_string(), "the name is too long");
+        let password = Some(Secret::from(long()));
+        let added = admin.add("bob".into(), password.clone()).await;
+        for refused in [added, admin.change_password("bob".into(), password).await] {
+            assert!(matches!(refused, Err(AdminError::Refused(Refusal::PasswordTooLong))), "{refused:?}");
         }
     }
 

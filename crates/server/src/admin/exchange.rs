@@ -8,6 +8,7 @@ use rustix::process::geteuid;
 use store::{Store, StoreError};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::line;
@@ -15,30 +16,35 @@ use super::protocol::{Answer, REQUEST_OCTETS_MAX, Request};
 use super::refusal::Refusal;
 use crate::shared::{Settings, Shared};
 
-/// How long a request is waited for, and a peer that does not read its answers.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request is waited for. Whoever connects has it ready, and others wait for the place.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a peer may take to read its answers.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What answers requests.
 pub(super) struct Office<'a, S> {
     pub(super) shared: &'a Shared<S>,
     pub(super) settings: Arc<Settings>,
+    /// Held by requests whose change depends on what they read before.
+    pub(super) changes: &'a Mutex<()>,
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S: Store>(shared: &Shared<S>, stream: UnixStream) -> io::Result<()> {
+pub(super) async fn serve<S: Store>(shared: &Shared<S>, changes: &Mutex<()>, stream: UnixStream) -> io::Result<()> {
     let is_permitted = is_permitted(&stream)?;
     let mut stream = BufReader::new(stream);
-    let Some(request) = timeout(PATIENCE, line::read(&mut stream, REQUEST_OCTETS_MAX)).await?? else { return Ok(()) };
+    let request = timeout(REQUEST_PATIENCE, line::read(&mut stream, REQUEST_OCTETS_MAX)).await??;
+    let Some(request) = request else { return Ok(()) };
     let answers = match serde_json::from_slice(&request) {
         _ if !is_permitted => Err(Refusal::NotPermitted),
-        Ok(request) => Office { shared, settings: shared.settings() }.answer(request).await,
+        Ok(request) => Office { shared, settings: shared.settings(), changes }.answer(request).await,
         Err(_) => Err(Refusal::BadRequest),
     };
     let mut lines = Vec::new();
     for answer in answers.unwrap_or_else(|refusal| vec![Answer::Refused(refusal)]) {
         line::write(&mut lines, &answer)?;
     }
-    timeout(PATIENCE, stream.write_all(&lines)).await?
+    timeout(ANSWER_PATIENCE, stream.write_all(&lines)).await?
 }
 
 /// The mode of the socket says the same already; but it can be changed, and be handed on.

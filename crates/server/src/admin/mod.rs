@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use store::Store;
 use tokio::net::UnixStream;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -36,6 +37,7 @@ const CONNECTIONS_MAX: usize = 8;
 
 /// Answers until the server stops. Then the socket goes first, and what is being done has until `timeouts.shutdown`.
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
+    let changes = Arc::new(Mutex::new(()));
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
     loop {
@@ -43,7 +45,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
             () = stops(&mut stopping) => break,
             accepted = socket.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(shared.clone(), stream));
+                    connections.spawn(serve(shared.clone(), changes.clone(), stream));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections on the admin socket for a moment");
@@ -63,8 +65,8 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
     connections.shutdown().await;
 }
 
-async fn serve<S: Store>(shared: Arc<Shared<S>>, stream: UnixStream) {
-    if let Err(error) = exchange::serve(&shared, stream).await {
+async fn serve<S: Store>(shared: Arc<Shared<S>>, changes: Arc<Mutex<()>>, stream: UnixStream) {
+    if let Err(error) = exchange::serve(&shared, &changes, stream).await {
         tracing::warn!(%error, "a connection of the admin socket failed");
     }
 }

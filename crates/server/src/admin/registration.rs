@@ -12,10 +12,14 @@ use crate::policy::{digest, password};
 impl<S: Store> Office<'_, S> {
     /// Who may register, once `mode` is set.
     pub(super) async fn registration(&self, mode: Option<Mode>) -> Result<Answer, Refusal> {
-        if let Some(mode) = mode {
-            self.set_mode(mode).await?;
-        }
-        Ok(Answer::Registration(self.state_of_registration().await?))
+        let _alone = self.changes.lock().await;
+        let kept = self.shared.store.registration_mode().await?;
+        let tokens = self.shared.store.tokens().await?.len();
+        let kept = match mode {
+            Some(mode) => self.set_mode(mode).await?,
+            None => kept,
+        };
+        Ok(Answer::Registration(self.state_of_registration(kept, tokens)))
     }
 
     /// Makes a token. Registration that was open to all asks for one from then on: it would mean nothing otherwise.
@@ -27,12 +31,14 @@ impl<S: Store> Office<'_, S> {
             tracing::error!(%error, "there is no randomness for a token");
             Refusal::Failed
         })?;
+        let _alone = self.changes.lock().await;
+        let before = in_force(self.shared.store.registration_mode().await?, &self.settings.config.registration);
         let name = self.keep_token(name, &text).await?;
         tracing::info!(name, "the operator has made a token");
-        let before = self.state_of_registration().await?.in_force;
         let switched = before == Mode::Open;
         if switched {
-            self.set_mode(Mode::Token).await?;
+            // The token is there already.
+            self.set_mode(Mode::Token).await.map_err(|_| Refusal::Unknown)?;
         }
         let in_force = if switched { Mode::Token } else { before };
         Ok(Answer::NewToken(NewToken { name, token: Secret::from(text), switched, in_force }))
@@ -69,14 +75,17 @@ impl<S: Store> Office<'_, S> {
     }
 
     pub(super) async fn remove_token(&self, name: &str) -> Result<Answer, Refusal> {
+        let _alone = self.changes.lock().await;
+        let kept = self.shared.store.registration_mode().await?;
+        let tokens = self.shared.store.tokens().await?.len();
         if !self.shared.store.remove_token(name).await? {
             return Err(Refusal::NoSuchToken { name: name.to_owned() });
         }
         tracing::info!(name, "the operator has removed a token");
-        self.registration(None).await
+        Ok(Answer::Registration(self.state_of_registration(kept, tokens.saturating_sub(1))))
     }
 
-    async fn set_mode(&self, mode: Mode) -> Result<(), Refusal> {
+    async fn set_mode(&self, mode: Mode) -> Result<RegistrationMode, Refusal> {
         let kept = match mode {
             Mode::Open => RegistrationMode::Configured,
             Mode::Token => RegistrationMode::ByToken,
@@ -84,23 +93,23 @@ impl<S: Store> Office<'_, S> {
         };
         self.shared.store.set_registration_mode(kept).await?;
         tracing::info!(%mode, "the operator has set who may register");
-        Ok(())
+        Ok(kept)
     }
 
-    async fn state_of_registration(&self) -> Result<RegistrationState, Refusal> {
-        let kept = self.shared.store.registration_mode().await?;
+    /// What is read for it is read before a change: should that fail, nothing was changed.
+    fn state_of_registration(&self, kept: RegistrationMode, tokens: usize) -> RegistrationState {
         let mode = match kept {
             RegistrationMode::Configured => Mode::Open,
             RegistrationMode::ByToken => Mode::Token,
             RegistrationMode::Held => Mode::Hold,
         };
         let configured = &self.settings.config.registration;
-        Ok(RegistrationState {
+        RegistrationState {
             mode,
             in_force: in_force(kept, configured),
-            tokens: self.shared.store.tokens().await?.len(),
+            tokens,
             configured_tokens: configured.tokens.len(),
-        })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use proto::smtp::server::Role;
 use serde::de::{Deserializer, Error as _};
 use serde::{Deserialize, Serialize};
@@ -209,10 +209,19 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
         || D::Error::custom("must be a list of IP addresses and networks, such as [\"192.0.2.7\", \"10.0.0.0/8\"]");
     let network = |text: &String| match text.parse::<IpAddr>() {
         Ok(address) => Ok(address.to_canonical().into()),
-        Err(_) => text.parse().map_err(|_| bad()),
+        Err(_) => text.parse().map(canonical).map_err(|_| bad()),
     };
     let texts: Vec<String> = Vec::deserialize(deserializer).map_err(|_| bad())?;
     texts.iter().map(network).collect()
+}
+
+/// The network of IPv4 that one of mapped addresses stands for (RFC 4291 §2.5.5.2): peers are known by their IPv4 addresses.
+fn canonical(network: IpNet) -> IpNet {
+    const MAPPED_PREFIX_LEN: u8 = 96;
+    let IpNet::V6(mapped) = network else { return network };
+    let prefix_len = mapped.prefix_len().checked_sub(MAPPED_PREFIX_LEN);
+    let ipv4 = mapped.addr().to_ipv4_mapped().zip(prefix_len);
+    ipv4.and_then(|(address, prefix_len)| Ipv4Net::new(address, prefix_len).ok()).map_or(network, IpNet::V4)
 }
 
 /// The first thing in the file that does not go together with the rest of its listener: where, and why not.

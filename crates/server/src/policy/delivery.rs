@@ -3,7 +3,7 @@
 use proto::ReversePath;
 use proto::smtp::server::{Envelope, Hello, Parameters, Role};
 use proto::smtp::{Reply, replies};
-use store::{Body, NewMessage, Recipient, Store, Timestamp};
+use store::{AccountId, Body, NewMessage, Recipient, Store, Timestamp};
 
 use super::incoming::{Incoming, Message};
 use super::transaction::Accepted;
@@ -25,7 +25,14 @@ impl<S: Store> Client<S> {
     /// Keeps the message for good and for all recipients, or says why not.
     pub(crate) async fn commit(&mut self, envelope: Envelope<Accepted>, hello: &Hello) -> Result<(), Reply> {
         let (delivery, recipients) = self.whole_message(envelope)?;
-        self.deliver(delivery, recipients, hello).await
+        let octets = delivery.message.body.octets();
+        // A message whose size was not told may be more than some of the mailboxes should hold, but not than all of them.
+        if recipients.iter().all(|to| !to.has_room_for(octets)) {
+            return Err(replies::MAILBOX_FULL);
+        }
+        let accounts: Vec<AccountId> = recipients.iter().flat_map(Accepted::accounts).collect();
+        let gone = self.deliver(delivery, recipients, hello).await?;
+        if are_gone(accounts, &gone) { Err(replies::NO_SUCH_USER) } else { Ok(()) }
     }
 
     /// Keeps the message for good and for those recipients that can have it; what has become of it for each.
@@ -36,18 +43,18 @@ impl<S: Store> Client<S> {
             Err(reply) => return vec![Err(reply); count],
         };
         let octets = delivery.message.body.octets();
-        let (mut verdicts, mut taking) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        for recipient in recipients {
-            let accepted = recipient.that_can_take(octets);
-            verdicts.push(if accepted.is_some() { Ok(()) } else { Err(replies::MAILBOX_FULL) });
-            taking.extend(accepted);
-        }
-        if !taking.is_empty()
-            && let Err(reply) = self.deliver(delivery, taking, hello).await
-        {
-            verdicts.iter_mut().filter(|verdict| verdict.is_ok()).for_each(|verdict| *verdict = Err(reply.clone()));
-        }
-        verdicts
+        let taking: Vec<Option<Accepted>> = recipients.into_iter().map(|to| to.that_can_take(octets)).collect();
+        let accounts: Vec<Vec<AccountId>> =
+            taking.iter().map(|to| to.iter().flat_map(Accepted::accounts).collect()).collect();
+        let taking: Vec<Accepted> = taking.into_iter().flatten().collect();
+        let delivered = if taking.is_empty() { Ok(Vec::new()) } else { self.deliver(delivery, taking, hello).await };
+        let verdict = |accounts: Vec<AccountId>| match &delivered {
+            _ if accounts.is_empty() => Err(replies::MAILBOX_FULL),
+            Ok(gone) if are_gone(accounts, gone) => Err(replies::NO_SUCH_USER),
+            Ok(_) => Ok(()),
+            Err(reply) => Err(reply.clone()),
+        };
+        accounts.into_iter().map(verdict).collect()
     }
 
     fn whole_message(&mut self, envelope: Envelope<Accepted>) -> Result<(Delivery<S::Body>, Vec<Accepted>), Reply> {
@@ -65,12 +72,13 @@ impl<S: Store> Client<S> {
         Ok((Delivery { reverse_path, parameters, message, now: clock::now() }, recipients))
     }
 
+    /// Those who have not got it are gone.
     async fn deliver(
         &self,
         mut delivery: Delivery<S::Body>,
         accepted: Vec<Accepted>,
         hello: &Hello,
-    ) -> Result<(), Reply> {
+    ) -> Result<Vec<AccountId>, Reply> {
         let reports = self.reports(&delivery, &accepted).await?;
         let form = delivery.message.form();
         let Delivery { reverse_path, parameters, message, now } = delivery;
@@ -85,9 +93,9 @@ impl<S: Store> Client<S> {
         let (count, from, octets) = (recipients.len(), reverse_path.to_string(), message.body.octets());
         let new = NewMessage { reverse_path, recipients, trace, received_at: now, form };
         match self.shared.store.deliver(new, message.body, reports).await {
-            Ok(_) => {
+            Ok(delivered) => {
                 tracing::info!(from, recipients = count, octets, "accepted");
-                Ok(())
+                Ok(delivered.gone)
             }
             Err(error) => {
                 tracing::warn!(from, recipients = count, octets, "not accepted");
@@ -95,4 +103,9 @@ impl<S: Store> Client<S> {
             }
         }
     }
+}
+
+/// Whether all of them have ended since they were accepted as recipients.
+fn are_gone(accounts: impl IntoIterator<Item = AccountId>, gone: &[AccountId]) -> bool {
+    !gone.is_empty() && accounts.into_iter().all(|account| gone.contains(&account))
 }

@@ -35,6 +35,7 @@ use maildrop::Handover;
 
 pub(crate) use accounts::{digest, keep_postmaster, new_password, verifier_of};
 pub(crate) use maildrop::Listed;
+pub(crate) use routing::warn_of_missing_accounts;
 pub(crate) use transaction::Accepted;
 use transaction::Transaction;
 

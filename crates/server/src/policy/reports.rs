@@ -29,7 +29,11 @@ impl<S: Store> Client<S> {
         delivery: &Delivery<S::Body>,
         accepted: &[Accepted],
     ) -> Result<Vec<store::Report>, Reply> {
-        let fates: Vec<Fate> = accepted.iter().filter_map(fate).take(FATES_MAX).collect();
+        // What has failed comes first: that is told whatever there is no room for.
+        let (mut fates, others): (Vec<Fate>, Vec<Fate>) =
+            accepted.iter().filter_map(fate).partition(|fate| fate.action == Action::Failed);
+        fates.extend(others);
+        fates.truncate(FATES_MAX);
         let ReversePath::Address(sender) = &delivery.reverse_path else {
             return Ok(Vec::new());
         };

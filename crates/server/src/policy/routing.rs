@@ -1,11 +1,15 @@
 //! Where mail for an address goes: to an account, to those that an alias stands for, or to nobody here.
 
+use std::collections::BTreeSet;
+
 use proto::smtp::server::{Verified, Verify};
 use proto::smtp::{Reply, replies};
 use proto::{Address, Domain, ForwardPath, ReversePath};
-use store::{Mailbox, Recipient, Store};
+use store::{Mailbox, Recipient, Store, StoreError};
 
 use super::{Client, store_refusal};
+use crate::clock;
+use crate::config::AliasTable;
 
 /// The mailboxes that mail for an address goes to.
 pub(super) enum Route {
@@ -51,8 +55,9 @@ impl<S: Store> Client<S> {
             return Ok(Route::Account(mailbox));
         }
         match aliases.catch_all(address) {
-            Some(members) => self.look_up_members(members).await,
-            None => Err(replies::NO_SUCH_USER),
+            // What is for somebody who was here is for nobody else, as long as the address is held.
+            Some(members) if !self.is_held(address).await? => self.look_up_members(members).await,
+            _ => Err(replies::NO_SUCH_USER),
         }
     }
 
@@ -63,6 +68,10 @@ impl<S: Store> Client<S> {
             members.push(Member { address, mailbox });
         }
         Ok(Route::Several(members))
+    }
+
+    async fn is_held(&self, address: &Address) -> Result<bool, Reply> {
+        self.shared.store.is_held(address, clock::now()).await.map_err(|error| store_refusal(&error))
     }
 
     async fn mailbox(&self, address: &Address) -> Result<Option<Mailbox>, Reply> {
@@ -125,4 +134,15 @@ impl<S: Store> Client<S> {
             Route::Account(_) | Route::Several(_) => Ok(Verified::Mailbox(address)),
         }
     }
+}
+
+/// Tells the operator of aliases that lead to nobody: whoever registers such a name gets their mail.
+pub(crate) async fn warn_of_missing_accounts(store: &impl Store, aliases: &AliasTable) -> Result<(), StoreError> {
+    let missing: BTreeSet<&Address> = aliases.targets().collect();
+    for address in missing {
+        if store.mailbox(address).await?.is_none() {
+            tracing::warn!(%address, "an alias leads there, but there is no account: whoever registers that name gets its mail");
+        }
+    }
+    Ok(())
 }

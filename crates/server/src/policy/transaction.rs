@@ -4,7 +4,7 @@ use proto::Address;
 use proto::smtp::dsn::{Notify, OriginalRecipient};
 use proto::smtp::server::{self, Mail, Role};
 use proto::smtp::{Reply, replies};
-use store::{Mailbox, Recipient, Store};
+use store::{AccountId, Mailbox, Recipient, Store};
 use tracing::Span;
 
 use super::Client;
@@ -67,6 +67,20 @@ impl Accepted {
     pub(super) fn into_mailboxes(self) -> impl Iterator<Item = Recipient> {
         let others = self.more.map(|more| more.others).unwrap_or_default();
         std::iter::once(self.mailbox).chain(others).map(|mailbox| mailbox.recipient)
+    }
+
+    /// Whose mailboxes it goes to.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = AccountId> {
+        self.mailboxes().map(|mailbox| mailbox.recipient.account)
+    }
+
+    /// Whether one of its mailboxes can take so many octets.
+    pub(super) fn has_room_for(&self, octets: u64) -> bool {
+        self.mailboxes().any(|mailbox| octets <= mailbox.room)
+    }
+
+    fn mailboxes(&self) -> impl Iterator<Item = &Destination> {
+        std::iter::once(&self.mailbox).chain(self.more.iter().flat_map(|more| &more.others))
     }
 
     /// The same, with those of its mailboxes alone that can take so many octets; nothing, if none can.
@@ -187,8 +201,6 @@ impl<S: Store> Client<S> {
 
 #[cfg(test)]
 mod tests {
-    use store::AccountId;
-
     use super::*;
 
     fn with_room(rooms: &[u64]) -> Accepted {

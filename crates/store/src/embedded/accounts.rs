@@ -87,6 +87,11 @@ pub(super) fn mailbox(connection: &Connection, key: &str) -> rusqlite::Result<Op
         .optional()
 }
 
+/// Whether an account with this key has ended and its address is held beyond now.
+pub(super) fn is_held(connection: &Connection, key: &str, now: Timestamp) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM account WHERE key = ?1 AND held_until > ?2")?.exists(params![key, now])
+}
+
 /// Living accounts behind this key.
 pub(super) fn accounts(connection: &Connection, after: &str, limit: usize) -> rusqlite::Result<Vec<AccountSummary>> {
     connection

@@ -7,8 +7,8 @@ use super::database::{integer, parsed};
 use super::spool::FileNumber;
 use super::writer::Group;
 use crate::{
-    AccountId, EntryId, Form, Maildrop, MaildropEntry, MessageId, NewMessage, Report, StoreError, StoredMessage,
-    Timestamp,
+    AccountId, Delivered, EntryId, Form, Maildrop, MaildropEntry, MessageId, NewMessage, Report, StoreError,
+    StoredMessage, Timestamp,
 };
 
 /// A message and its bytes, as they go into the tables.
@@ -61,22 +61,24 @@ pub(super) fn deliver(
     group: &mut Group<'_>,
     delivery: Delivery,
     reports: Vec<Delivery>,
-) -> rusqlite::Result<MessageId> {
-    let message = deliver_one(group, delivery)?;
+) -> rusqlite::Result<Delivered> {
+    let delivered = deliver_one(group, delivery)?;
     for report in reports {
         deliver_one(group, report)?;
     }
-    Ok(message)
+    Ok(delivered)
 }
 
 /// If none of the recipients is there the message is gone at once.
-fn deliver_one(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Result<MessageId> {
+fn deliver_one(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Result<Delivered> {
     let message = insert_message(group, &delivery)?;
-    let mut is_kept = false;
+    let (mut is_kept, mut gone) = (false, Vec::new());
     for (account, recipient) in &delivery.recipients {
         if insert_entry(group, *account, message, recipient, &delivery)? {
             group.arrived(*account);
             is_kept = true;
+        } else if !has_entry(group, *account, message)? && !gone.contains(account) {
+            gone.push(*account);
         }
     }
     match delivery.body {
@@ -84,7 +86,7 @@ fn deliver_one(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Result<Me
         Stored::File(file) => file.keep(),
         Stored::Inline(_) => {}
     }
-    Ok(message)
+    Ok(Delivered { message, gone })
 }
 
 fn insert_message(group: &Group<'_>, delivery: &Delivery) -> rusqlite::Result<MessageId> {
@@ -124,6 +126,10 @@ fn insert_entry(
             .execute(params![account, octets])?;
     }
     Ok(inserted == 1)
+}
+
+fn has_entry(group: &Group<'_>, account: AccountId, message: MessageId) -> rusqlite::Result<bool> {
+    group.prepare_cached("SELECT 1 FROM entry WHERE account = ?1 AND message = ?2")?.exists(params![account, message])
 }
 
 /// A mailbox's entries, oldest first.

@@ -13,7 +13,7 @@ use tokio::task;
 
 use crate::arrivals::Bells;
 use crate::{
-    Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, EntryId, Mailbox, Maildrop, MessageId,
+    Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, Delivered, EntryId, Mailbox, Maildrop,
     NewMessage, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError, RegistrationMode, Report, Store, StoreError,
     StoredMessage, Swept, Timestamp, Token,
 };
@@ -99,6 +99,10 @@ impl Store for Embedded {
         self.lookups.read(|connection| accounts::mailbox(connection, &address.key()))
     }
 
+    async fn is_held(&self, address: &Address, now: Timestamp) -> Result<bool, StoreError> {
+        self.lookups.read(|connection| accounts::is_held(connection, &address.key(), now))
+    }
+
     async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
         self.lookups.read(|connection| accounts::account(connection, id))
     }
@@ -150,7 +154,7 @@ impl Store for Embedded {
         message: NewMessage,
         body: EmbeddedBody,
         reports: Vec<Report>,
-    ) -> Result<MessageId, StoreError> {
+    ) -> Result<Delivered, StoreError> {
         if reports.len() > REPORTS_MAX || reports.iter().any(|report| report.text.len() > REPORT_OCTETS_MAX) {
             return Err(StoreError::Failed(Box::new(ReportsTooLong)));
         }

@@ -23,7 +23,7 @@ fn message(account: AccountId) -> NewMessage {
     }
 }
 
-async fn deliver(store: &Embedded, account: AccountId, octets: usize) -> Result<MessageId, StoreError> {
+async fn deliver(store: &Embedded, account: AccountId, octets: usize) -> Result<Delivered, StoreError> {
     deliver_with(store, account, octets, Vec::new()).await
 }
 
@@ -32,7 +32,7 @@ async fn deliver_with(
     account: AccountId,
     octets: usize,
     reports: Vec<Report>,
-) -> Result<MessageId, StoreError> {
+) -> Result<Delivered, StoreError> {
     let mut body = store.body();
     body.write(&vec![b'x'; octets]).await?;
     store.deliver(message(account), body, reports).await

@@ -5,7 +5,7 @@
 use proto::sasl::scram::{ITERATIONS, Verifier};
 use proto::{Address, Domain, ReversePath};
 use store::{
-    AccountId, Body, EntryId, Form, MessageId, NewMessage, Reader, Recipient, Report, Store, StoreError, Timestamp,
+    AccountId, Body, Delivered, EntryId, Form, NewMessage, Reader, Recipient, Report, Store, StoreError, Timestamp,
 };
 
 /// When things happen, unless a test is about time.
@@ -59,11 +59,11 @@ pub(crate) fn report(to: &[AccountId], text: &[u8]) -> Report {
     Report { message: message(to), text: text.to_vec() }
 }
 
-pub(crate) async fn try_deliver(store: &impl Store, to: &[AccountId], bytes: &[u8]) -> Result<MessageId, StoreError> {
+pub(crate) async fn try_deliver(store: &impl Store, to: &[AccountId], bytes: &[u8]) -> Result<Delivered, StoreError> {
     store.deliver(message(to), body(store, bytes).await, Vec::new()).await
 }
 
-pub(crate) async fn deliver(store: &impl Store, to: &[AccountId], bytes: &[u8]) -> MessageId {
+pub(crate) async fn deliver(store: &impl Store, to: &[AccountId], bytes: &[u8]) -> Delivered {
     try_deliver(store, to, bytes).await.unwrap()
 }
 

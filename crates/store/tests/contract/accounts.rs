@@ -40,6 +40,31 @@ pub(crate) async fn an_ended_account_leaves_a_hold(store: &impl Store) {
     assert_eq!(store.account(id).await.unwrap(), None);
 }
 
+pub(crate) async fn an_address_is_held_for_a_while(store: &impl Store) {
+    let is_held = async |text, now| store.is_held(&address(text), now).await.unwrap();
+    assert!(!is_held("Alice@example.org", NOW).await);
+    let id = register(store, "Alice@example.org").await;
+    assert!(!is_held("Alice@example.org", NOW).await);
+    store.end_account(id, later(60)).await.unwrap();
+    for form in ["Alice@example.org", "alice@example.org", "ALICE+lists@example.org", "\"alice\"@EXAMPLE.ORG"] {
+        assert!(is_held(form, later(59)).await, "{form}");
+        assert!(!is_held(form, later(60)).await, "{form}");
+    }
+    for other in ["bob@example.org", "alice@example.com", "+alice@example.org"] {
+        assert!(!is_held(other, NOW).await, "{other}");
+    }
+
+    // What is somebody's again is not held any more, whatever the time.
+    store.register(&address("alice@example.org"), Some(&verifier(1)), later(60)).await.unwrap();
+    assert!(!is_held("alice@example.org", NOW).await);
+
+    store.register(&address("7@example.org"), None, NOW).await.unwrap();
+    store.end_unclaimed(later(60)).await.unwrap();
+    assert!(is_held("7@example.org", later(59)).await);
+    store.sweep(NOW, later(60)).await.unwrap();
+    assert!(!is_held("7@example.org", later(59)).await);
+}
+
 pub(crate) async fn ending_twice_is_ending_once(store: &impl Store) {
     let id = register(store, "7@example.org").await;
     store.end_account(id, later(60)).await.unwrap();

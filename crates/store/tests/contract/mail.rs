@@ -23,7 +23,7 @@ pub(crate) async fn a_message_is_in_all_its_mailboxes(store: &impl Store) {
 
 pub(crate) async fn a_recipient_named_twice_gets_it_once(store: &impl Store) {
     let alice = register(store, "alice@example.org").await;
-    deliver(store, &[alice, alice], b"hello").await;
+    assert_eq!(deliver(store, &[alice, alice], b"hello").await.gone, []);
     assert_eq!(contents(store, alice).await, [b"hello"]);
     let mailbox = store.mailbox(&address("alice@example.org")).await.unwrap().unwrap();
     assert_eq!((mailbox.octets, mailbox.messages), (5, 1));
@@ -37,9 +37,27 @@ pub(crate) async fn ended_accounts_are_passed_over(store: &impl Store) {
     assert_eq!(entries(store, alice).await, []);
 
     store.end_account(bob, NOW).await.unwrap();
-    let nobodys = deliver(store, &[alice, bob], b"hello").await;
+    let nobodys = deliver(store, &[alice, bob], b"hello").await.message;
     let carol = register(store, "carol@example.org").await;
-    assert!(deliver(store, &[carol], b"hello").await > nobodys);
+    assert!(deliver(store, &[carol], b"hello").await.message > nobodys);
+}
+
+pub(crate) async fn who_is_gone_is_named_once(store: &impl Store) {
+    let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
+    let carol = register(store, "carol@example.org").await;
+    assert_eq!(deliver(store, &[carol, alice, bob], b"hello").await.gone, []);
+    store.end_account(alice, NOW).await.unwrap();
+    store.end_account(carol, NOW).await.unwrap();
+    // Whoever has the address by now is somebody else.
+    let next = register(store, "alice@example.org").await;
+    for octets in [5, 100_000] {
+        let delivered = deliver(store, &[carol, bob, alice, carol, bob, alice], &noise(1, octets)).await;
+        assert_eq!(delivered.gone, [carol, alice]);
+        assert_eq!(deliver(store, &[alice, carol, alice], &noise(1, octets)).await.gone, [alice, carol]);
+    }
+    assert_eq!(deliver(store, &[], b"hello").await.gone, []);
+    assert_eq!(entries(store, bob).await.len(), 3);
+    assert_eq!(entries(store, next).await, []);
 }
 
 pub(crate) async fn the_envelope_is_kept(store: &impl Store) {
@@ -153,7 +171,7 @@ pub(crate) async fn ids_are_not_used_again(store: &impl Store) {
     let alice = register(store, "alice@example.org").await;
     let (mut messages, mut all) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        messages.push(deliver(store, &[alice], b"hello").await);
+        messages.push(deliver(store, &[alice], b"hello").await.message);
         let there = entries(store, alice).await;
         store.flush(alice, &there).await.unwrap();
         all.extend(there);

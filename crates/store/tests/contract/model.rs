@@ -28,7 +28,7 @@ enum Call {
     Sweep { idle: i64 },
 }
 
-/// A message, or a report about one, to the accounts with these names; or to nobody.
+/// A message, or a report about one, to the last accounts that had these names, ended ones too; or to nobody.
 #[derive(Debug, Clone)]
 struct Message {
     names: Vec<usize>,
@@ -57,7 +57,7 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 fn mail(octets: impl Strategy<Value = usize>) -> impl Strategy<Value = Message> {
-    let names = prop::sample::subsequence(Vec::from_iter(0..NAMES.len()), 0..NAMES.len());
+    let names = prop::collection::vec(0..NAMES.len(), 0..NAMES.len());
     let binary = any::<u32>().prop_map(|octets| Form::Binary { carried_octets: octets.into() });
     let form = prop_oneof![2 => Just(Form::Text), 1 => binary];
     (names, octets, form).prop_map(|(names, octets, form)| Message { names, octets, form })
@@ -67,10 +67,12 @@ pub(crate) async fn any_history_leaves_what_it_should(store: &impl Store) {
     let mut runner = TestRunner::deterministic();
     for history in 0..HISTORIES {
         let calls = prop::collection::vec(call(), CALLS).new_tree(&mut runner).unwrap().current();
-        let mut model = Model { store, history, accounts: BTreeMap::new(), holds: HashMap::new() };
+        let mut model = Model { store, history, accounts: BTreeMap::new(), ids: HashMap::new(), holds: HashMap::new() };
         for (second, call) in (0..).zip(&calls) {
             // Each history has its domain and comes long after the last, whose leases then run out unseen.
-            model.make(call, later(history * 1000 + second)).await;
+            let now = later(history * 1000 + second);
+            model.make(call, now).await;
+            model.compare_holds(&calls, now).await;
         }
         model.compare(&calls).await;
     }
@@ -81,6 +83,8 @@ struct Model<'a, S> {
     store: &'a S,
     history: i64,
     accounts: BTreeMap<usize, Account>,
+    /// The last account that had this name.
+    ids: HashMap<usize, AccountId>,
     holds: HashMap<usize, Timestamp>,
 }
 
@@ -143,24 +147,31 @@ impl<S: Store> Model<'_, S> {
     async fn register(&mut self, name: usize, has_password: bool, now: Timestamp) {
         let password = has_password.then(|| verifier(1));
         let result = self.store.register(&address(&self.text(name)), password.as_ref(), now).await;
-        if self.accounts.contains_key(&name) || self.holds.get(&name).is_some_and(|until| *until > now) {
+        if self.accounts.contains_key(&name) || self.is_held(name, now) {
             assert!(matches!(result, Err(RegisterError::Taken)), "{result:?}");
         } else {
             let (id, quota) = (result.unwrap(), Quota::default());
             let account = Account { id, has_password, used_at: now, quota, messages: Vec::new() };
             self.accounts.insert(name, account);
+            self.ids.insert(name, id);
         }
     }
 
     async fn deliver(&mut self, about: &Message, reports: &[Message], now: Timestamp) {
         let text = |message: &Message| noise(now.0 as u64 ^ (message.octets as u64) << 32, message.octets);
         let envelope = |Message { names, form, .. }: &Message| {
-            let to = |name| self.accounts.get(name).map(|account| account.id);
+            let to = |name| self.ids.get(name).copied();
             NewMessage { form: *form, ..message(&names.iter().filter_map(to).collect::<Vec<AccountId>>()) }
         };
         let report = |report| Report { message: envelope(report), text: text(report) };
         let body = body(self.store, &text(about)).await;
-        self.store.deliver(envelope(about), body, reports.iter().map(report).collect()).await.unwrap();
+        let reported = reports.iter().map(report).collect();
+        let delivered = self.store.deliver(envelope(about), body, reported).await.unwrap();
+        let mut gone = Vec::new();
+        for name in about.names.iter().filter(|name| !self.accounts.contains_key(name)) {
+            gone.extend(self.ids.get(name).filter(|id| !gone.contains(*id)).copied());
+        }
+        assert_eq!(delivered.gone, gone, "{about:?}");
         for message in [about].into_iter().chain(reports) {
             let recipients = self.accounts.iter_mut().filter(|(name, _)| message.names.contains(name));
             recipients.for_each(|(_, account)| account.messages.push((text(message), message.form)));
@@ -174,6 +185,17 @@ impl<S: Store> Model<'_, S> {
         self.store.flush(account.id, &flushed).await.unwrap();
         let mut place = 0..;
         account.messages.retain(|_| !places.contains(&place.next().unwrap()));
+    }
+
+    fn is_held(&self, name: usize, now: Timestamp) -> bool {
+        self.holds.get(&name).is_some_and(|until| *until > now)
+    }
+
+    async fn compare_holds(&self, calls: &[Call], now: Timestamp) {
+        for (name, text) in NAMES.iter().enumerate() {
+            let is_held = self.store.is_held(&address(&self.text(name)), now).await.unwrap();
+            assert_eq!(is_held, self.is_held(name, now), "{text} at {now:?} in {calls:?}");
+        }
     }
 
     async fn compare(&self, calls: &[Call]) {

@@ -1,14 +1,13 @@
 //! Accounts: which there are, more of them or fewer, and their passwords.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::path::Path;
 
 use anyhow::Context;
 use bytesize::ByteSize;
-use server::admin::{AccountState, NewPassword, Secret};
+use server::admin::{AccountState, AdminError, NewPassword, Refusal, Secret};
 
-use super::Desk;
 use super::quota::text_of_quota;
+use super::{Desk, check_output};
 use crate::exit::{Exit, Failure};
 use crate::password;
 use crate::terminal::harmless;
@@ -82,7 +81,9 @@ impl Desk {
         loop {
             let page = self.admin.accounts(after).await?;
             for account in &page.accounts {
-                self.results.print(&line_of(account), account)?;
+                if !self.print_next(&line_of(account), account)? {
+                    return Ok(());
+                }
             }
             after = page.accounts.last().map(|account| account.address.clone()).filter(|_| page.more);
             if after.is_none() {
@@ -116,9 +117,12 @@ impl Desk {
             return Err(Failure::new(Exit::Usage, message).into());
         }
         let AccountState { address, messages, .. } = self.admin.account(name.to_owned()).await?;
+        if is_postmaster(&address) {
+            return Err(AdminError::Refused(Refusal::Postmaster { address }).into());
+        }
         let question = format!("Remove {address} with its {}? [y/N] ", count_of(messages));
         let answer = ask(&question).context("cannot ask")?;
-        if matches!(answer.trim(), "y" | "Y" | "yes") {
+        if ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)) {
             return Ok(());
         }
         Err(Failure::new(Exit::NoPermission, format!("{address} stays")).into())
@@ -131,24 +135,42 @@ impl Desk {
 
     /// The password alone, or the address if the user knows the password already.
     fn print(&self, new: &NewPassword) -> anyhow::Result<()> {
-        self.results.print(new.password.as_ref().map_or(new.address.as_str(), Secret::reveal), new)
+        let NewPassword { address, password } = new;
+        let printed = self.results.print(password.as_ref().map_or(address.as_str(), Secret::reveal), new);
+        printed.with_context(|| {
+            let but = match password {
+                Some(_) => format!(
+                    "{address} has a password that nobody was told (`mymail admin password {address}` gives it another)"
+                ),
+                None => format!("{address} has the password, but that could not be said"),
+            };
+            Failure::new(Exit::CantCreate, but)
+        })
     }
 }
 
-/// The password that the user brings, if so.
+/// The password that the user brings; without one there will be one to show.
 fn brought(from_standard_input: bool, whose: &str) -> anyhow::Result<Option<Secret>> {
-    if !from_standard_input {
-        return Ok(None);
+    if from_standard_input {
+        return Ok(Some(password::ask_for_new(whose)?.into()));
     }
-    // On a terminal it is typed without being shown.
-    let file = (!io::stdin().is_terminal()).then_some(Path::new("-"));
-    Ok(Some(password::ask(file, whose)?.into()))
+    check_output()?;
+    Ok(None)
+}
+
+/// Whether the server refuses to remove it: there is no need to ask then.
+fn is_postmaster(address: &str) -> bool {
+    address.split_once('@').is_some_and(|(name, _)| name.eq_ignore_ascii_case("postmaster"))
 }
 
 fn ask(question: &str) -> io::Result<String> {
     write!(io::stderr(), "{}", harmless(question))?;
     let mut answer = String::new();
     io::stdin().lock().take(ANSWER_OCTETS_MAX).read_line(&mut answer)?;
+    if !answer.ends_with('\n') {
+        // Ctrl-D leaves the cursor behind the question.
+        writeln!(io::stderr())?;
+    }
     Ok(answer)
 }
 

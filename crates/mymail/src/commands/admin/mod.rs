@@ -7,15 +7,18 @@ mod quota;
 mod registration;
 mod tokens;
 
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Subcommand;
+use serde::Serialize;
 use server::Config;
 use server::admin::Admin;
 
 use super::serve::data_folder;
 use crate::exit::{Exit, Failure};
-use crate::output::Results;
+use crate::output::{Results, cant_print, stdout_for_mail};
 
 /// Look after the accounts of a server while it runs
 #[derive(Debug, clap::Args)]
@@ -36,7 +39,8 @@ Examples:
 
 Exit codes:
   0 done, 64 usage, 65 wrong input, 67 no such account, 69 the server is not running,
-  75 try again later, 77 not permitted, 78 configuration")]
+  73 cannot write output, 75 try again later, 76 the server is of another version,
+  77 not permitted, or the answer was no, 78 configuration")]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -73,6 +77,22 @@ enum Command {
 struct Desk {
     admin: Admin,
     results: Results,
+}
+
+impl Desk {
+    /// Prints one of a list. `false`: nobody reads on, as after `| head`.
+    fn print_next(&self, text: &str, json: &impl Serialize) -> anyhow::Result<bool> {
+        let is_pipe_broken = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        match self.results.print(text, json) {
+            Err(error) if error.root_cause().downcast_ref().is_some_and(is_pipe_broken) => Ok(false),
+            printed => printed.map(|()| true),
+        }
+    }
+}
+
+/// Fails where nobody would read a secret, which is printed only once. It must not be made then.
+fn check_output() -> anyhow::Result<()> {
+    stdout_for_mail().map(drop).context(cant_print())
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {

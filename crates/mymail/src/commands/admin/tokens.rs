@@ -1,11 +1,13 @@
 //! Tokens, which let their bearers register.
 
+use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
 use server::admin::{Mode, NewToken, Secret, TokenState};
 
-use super::Desk;
 use super::registration::warn_if_without_tokens;
+use super::{Desk, check_output};
+use crate::exit::{Exit, Failure};
 use crate::output::note;
 
 /// Make, list and take back the tokens that people register with
@@ -58,9 +60,12 @@ impl Desk {
             name: &'a str,
             token: &'a Secret,
         }
+        check_output()?;
         let NewToken { name, token, switched, in_force } = self.admin.add_token(name).await?;
-        self.results.print(token.reveal(), &Made { name: &name, token: &token })?;
-        note(&format!("the token is called {name}, and cannot be shown again"));
+        let printed = self.results.print(token.reveal(), &Made { name: &name, token: &token });
+        if printed.is_ok() {
+            note(&format!("the token is called {name}, and cannot be shown again"));
+        }
         if switched {
             note(
                 "everybody could register; from now on it takes a token (`mymail admin registration open` undoes that)",
@@ -69,13 +74,20 @@ impl Desk {
         if in_force == Mode::Hold {
             note("nobody can register, with a token neither: `mymail admin registration` says why");
         }
-        Ok(())
+        printed.with_context(|| {
+            let but = format!(
+                "there is a token {name} that nobody was told (`mymail admin token remove {name}` takes it back)"
+            );
+            Failure::new(Exit::CantCreate, but)
+        })
     }
 
     async fn list_tokens(&self) -> anyhow::Result<()> {
         for token in self.admin.tokens().await? {
             let TokenState { name, made_at } = &token;
-            self.results.print(&format!("{name} {made_at}"), &token)?;
+            if !self.print_next(&format!("{name} {made_at}"), &token)? {
+                break;
+            }
         }
         Ok(())
     }

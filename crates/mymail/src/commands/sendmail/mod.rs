@@ -12,10 +12,10 @@ use std::io;
 use std::path::Path;
 
 use anyhow::bail;
-use client::{Address, Delivery, Envelope, Outcome, Reply, Reports, ReversePath, StoredAccount};
+use client::{Address, Envelope, Outcome, Reply, Reports, ReversePath, StoredAccount};
 use proto::Domain;
 
-use super::send::{decisive, submit};
+use super::send::{Sent, submit};
 use crate::client_options::{ClientOptions, hang_up};
 use crate::compose::Composed;
 use crate::exit::{Exit, Failure, may_pass};
@@ -38,8 +38,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let composed = message.compose(&Author { address, name: args.name.as_deref() })?;
     let envelope = Envelope { reverse_path: from.clone(), recipients, reports };
     let sent = send(&args.client, &account, envelope, &composed).await;
-    let delivery = sent.map_err(nothing_queued)?;
-    Ok(tell_refusals(&delivery, &from, &account.address))
+    let sent = sent.map_err(nothing_queued)?;
+    Ok(tell_refusals(&sent, &from, &account.address))
 }
 
 impl Args {
@@ -80,11 +80,11 @@ async fn send(
     account: &StoredAccount,
     envelope: Envelope,
     composed: &Composed,
-) -> anyhow::Result<Delivery> {
+) -> anyhow::Result<Sent> {
     let mut connection = client.log_in(account).await?;
-    let delivery = submit(&mut connection, envelope, composed).await?;
+    let sent = submit(&mut connection, envelope, composed).await?;
     hang_up(connection).await;
-    Ok(delivery)
+    Ok(sent)
 }
 
 /// Says that a mail which did not go for now is not kept either: sendmail would keep it.
@@ -94,23 +94,24 @@ fn nothing_queued(error: anyhow::Error) -> anyhow::Error {
 
 const NOT_QUEUED: &str = "the mail was not sent, and nothing was queued";
 
-/// Says who did not get the mail, and why.
-fn tell_refusals(delivery: &Delivery, from: &ReversePath, account: &Address) -> Exit {
-    let exit = Exit::of_delivery(delivery);
-    if let Outcome::SenderRefused(reply) = &delivery.outcome {
+/// Says who did not get the mail, or may not have got it, and why.
+fn tell_refusals(sent: &Sent, from: &ReversePath, account: &Address) -> Exit {
+    let exit = sent.exit();
+    if let Outcome::SenderRefused(reply) = &sent.delivery.outcome {
         note(&sender_refused(reply, from, account, exit));
         if exit == Exit::TempFail {
             note(NOT_QUEUED);
         }
         return exit;
     }
-    for (address, reply) in &delivery.recipients {
-        let reply = decisive(reply, &delivery.outcome);
-        if !reply.is_positive() {
-            note(&format!("{address}: {reply}"));
+    for (address, answer) in sent.answers() {
+        match answer {
+            Ok(reply) if reply.is_positive() => {}
+            Ok(reply) => note(&format!("{address}: {reply}")),
+            Err(reason) => note(&format!("{address}: {reason}")),
         }
     }
-    if exit == Exit::TempFail {
+    if exit == Exit::TempFail && !sent.is_in_doubt() {
         note("whoever is named here did not get the mail, and nothing was queued");
     }
     exit

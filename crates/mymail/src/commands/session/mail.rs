@@ -28,8 +28,8 @@ impl Session {
         let composed = mail.compose(Takes::of(&self.connection)).context(cant_compose())?;
         let reverse_path = ReversePath::Address(from);
         let envelope = Envelope { reverse_path, recipients: to, reports: Reports::default() };
-        let delivery = send::submit(&mut self.connection, envelope, &composed).await?;
-        send::print(self.client.results(), &delivery)
+        let sent = send::submit(&mut self.connection, envelope, &composed).await?;
+        send::print(self.client.results(), &sent)
     }
 
     /// A person hears of an error before writing more in vain. A script goes on to the dot first: what it has for the mail

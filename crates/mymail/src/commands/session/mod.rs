@@ -92,6 +92,10 @@ impl Session {
                     self.note_exit(Exit::of_error(&error));
                 }
             }
+            if self.connection.is_over() {
+                note("the connection is closed, and the session with it");
+                break;
+            }
         }
         hang_up(self.connection).await;
         Ok(if self.input.is_interactive() { Exit::Done } else { self.exit })

@@ -211,6 +211,26 @@ async fn a_quota_is_for_one_account() -> io::Result<()> {
     Ok(())
 }
 
+#[test]
+fn two_changes_of_a_quota_at_a_time_are_both_made() {
+    const ROUNDS: u64 = 50;
+    let operated = Operated::new("");
+    operated.add("alice");
+    let set = |octets: Option<u64>, messages: Option<u64>| {
+        let change = json!({"set": {"octets": octets, "messages": messages}});
+        let answer = operated.socket(&format!("{}\n", json!({"quota": {"name": "alice", "change": change}})));
+        assert!(answer.unwrap().ends_with("\n\"done\"\n"));
+    };
+    for round in 1..=ROUNDS {
+        thread::scope(|scope| {
+            scope.spawn(|| set(Some(round), None));
+            scope.spawn(|| set(None, Some(round)));
+        });
+        let shown = operated.socket("{\"show\":{\"name\":\"alice\"}}\n").unwrap();
+        assert!(shown.contains(&format!("{{\"octets\":{round},\"messages\":{round},")), "{round} {shown}");
+    }
+}
+
 #[tokio::test]
 async fn the_mail_of_postmaster_can_be_read() -> io::Result<()> {
     let operated = Operated::new("");

@@ -1,6 +1,7 @@
 //! `mymail admin`: what the operator does while the server runs.
 
 mod accounts;
+mod output;
 mod registration;
 mod socket;
 
@@ -21,6 +22,7 @@ const USAGE: i32 = 64;
 const DATA: i32 = 65;
 const NO_USER: i32 = 67;
 const UNAVAILABLE: i32 = 69;
+const CANT_CREATE: i32 = 73;
 const NO_PERMISSION: i32 = 77;
 
 /// A server that its operator looks after.

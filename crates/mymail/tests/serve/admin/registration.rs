@@ -1,6 +1,6 @@
 //! Who may register, and the tokens for it.
 
-use std::io;
+use std::{io, thread};
 
 use serde_json::json;
 
@@ -84,4 +84,19 @@ async fn a_token_is_told_once() -> io::Result<()> {
     assert_eq!(operated.object(&["registration"])["mode"], "token", "the last one changes no mode");
     assert_eq!(operated.admin(&["token", "list"]).done(), "");
     Ok(())
+}
+
+#[test]
+fn tokens_that_are_made_at_a_time_all_find_names() {
+    const AT_ONCE: usize = 8;
+    let operated = Operated::new("");
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let answer = operated.socket("{\"add_token\":{\"name\":null}}\n").unwrap();
+                assert!(answer.ends_with("\n\"done\"\n"), "{answer}");
+            });
+        }
+    });
+    assert_eq!(operated.object(&["registration"])["tokens"], AT_ONCE);
 }

@@ -1,5 +1,6 @@
 //! The message of a transaction, from the answers to its envelope to the reply to its end.
 
+use super::super::Reply;
 use super::chunk::ChunkWriter;
 use super::envelope::Answers;
 use super::{Breach, Delivery, Extension, Failure, Outcome, Session, Wire};
@@ -46,9 +47,16 @@ impl Content {
         Ok(())
     }
 
-    /// Looks whether the server has something to say while it should listen. To be called whenever octets were received.
-    pub fn listen(&mut self) -> Result<(), Failure> {
-        self.session.wire.expect_silence()
+    /// Looks whether the server refuses the message while it should listen. To be called whenever octets were received. After
+    /// a refusal, [`Content::refused`] is all that is left.
+    pub fn listen(&mut self) -> Result<Option<Reply>, Failure> {
+        self.session.wire.early_refusal()
+    }
+
+    /// What became of a message that was refused before it had been sent. Half a message can't be taken back, so the
+    /// connection has to be closed.
+    pub fn refused(self, refusal: Reply) -> Delivery {
+        Delivery::new(self.recipients, Outcome::Refused(refusal))
     }
 
     /// Ends the message.

@@ -7,8 +7,6 @@ use crate::{Address, ReversePath};
 /// Answers a recipient that can't be said to a server without SMTPUTF8, as RFC 6531 §3.7.4.2 has a server answer.
 pub(super) const NOT_ASCII: Reply =
     Reply::fixed(553, Enhanced(5, 6, 7), "The server takes no address other than ASCII: it does not offer SMTPUTF8");
-/// Answers a recipient that the transaction has no room for (RFC 5321 §4.5.3.1.10).
-const TOO_MANY: Reply = Reply::fixed(452, Enhanced(4, 5, 3), "Too many recipients for one transaction");
 
 /// Where a message comes from and where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,35 +59,38 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The recipients in the order of the envelope, each with what the server answered: to RCPT or, where that never came
-    /// into question, to MAIL. One that can't be said to this server, or not in this transaction, has an answer of the
-    /// client's own.
-    pub recipients: Vec<(Address, Reply)>,
+    /// into question, to MAIL. One that can't be said to this server has an answer of the client's own. `None`: the
+    /// transaction had no room for it.
+    pub recipients: Vec<(Address, Option<Reply>)>,
     /// What became of the message.
     pub outcome: Outcome,
 }
 
-/// The recipients of an envelope, in its order, each with its answer; `None` while there is none, or if the transaction had no
-/// room for it.
+/// The recipients of an envelope, in its order, each with its answer, if there is one.
 pub(super) type Answers = Vec<(Address, Option<Reply>)>;
 
 impl Delivery {
-    /// Whom there was no room for shares the fate of a message that is refused to all.
-    pub(super) fn new(recipients: Answers, outcome: Outcome) -> Self {
-        let default = match &outcome {
-            Outcome::Refused(refusal) | Outcome::SenderRefused(refusal) => refusal.clone(),
-            Outcome::Accepted(_) | Outcome::NoRecipients => TOO_MANY,
-        };
-        let answered = |(address, reply): (Address, Option<Reply>)| (address, reply.unwrap_or_else(|| default.clone()));
-        Self { recipients: recipients.into_iter().map(answered).collect(), outcome }
+    /// Whom there was no room for shares the fate of a message that is refused to all. A server that says to every recipient
+    /// that it is one too many has no room for any, in whatever transaction.
+    pub(super) fn new(mut recipients: Answers, outcome: Outcome) -> Self {
+        match &outcome {
+            Outcome::Refused(refusal) | Outcome::SenderRefused(refusal) => {
+                recipients.iter_mut().for_each(|(_, reply)| *reply = reply.take().or_else(|| Some(refusal.clone())));
+            }
+            Outcome::Accepted(_) | Outcome::NoRecipients => {
+                if recipients.iter().filter_map(|(_, reply)| reply.as_ref()).any(|reply| !is_too_many(reply)) {
+                    recipients.iter_mut().for_each(|(_, reply)| *reply = reply.take().filter(|it| !is_too_many(it)));
+                }
+            }
+        }
+        Self { recipients, outcome }
     }
 
-    /// The recipients that there was no room for beside others: they are to be sent the message in a transaction of their own
-    /// (RFC 5321 §4.5.3.1.10). They are fewer each time.
+    /// The recipients that there was no room for: they are to be sent the message in a transaction of their own (RFC 5321
+    /// §4.5.3.1.10). They are fewer each time.
     pub fn left_over(&self) -> Vec<Address> {
-        let left_over = self.recipients.iter().filter(|(_, reply)| is_too_many(reply));
-        let left_over: Vec<Address> = left_over.map(|(address, _)| address.clone()).collect();
-        let is_over = matches!(self.outcome, Outcome::Refused(_) | Outcome::SenderRefused(_));
-        if is_over || left_over.len() == self.recipients.len() { Vec::new() } else { left_over }
+        let left_over = self.recipients.iter().filter(|(_, reply)| reply.is_none());
+        left_over.map(|(address, _)| address.clone()).collect()
     }
 
     /// Takes in what became of the transaction with those that were left over.
@@ -97,14 +98,12 @@ impl Delivery {
         if matches!((&self.outcome, &further.outcome), (Outcome::NoRecipients, Outcome::Accepted(_))) {
             self.outcome = further.outcome.clone();
         }
-        let mut further = further.recipients.into_iter().map(|(address, reply)| match &further.outcome {
-            Outcome::Refused(refusal) if reply.is_positive() => (address, refusal.clone()),
-            _ => (address, reply),
+        let mut answers = further.recipients.into_iter().map(|(_, reply)| match &further.outcome {
+            Outcome::Refused(refusal) if reply.as_ref().is_some_and(Reply::is_positive) => Some(refusal.clone()),
+            _ => reply,
         });
-        for (_, reply) in self.recipients.iter_mut().filter(|(_, reply)| is_too_many(reply)) {
-            if let Some((_, answer)) = further.next() {
-                *reply = answer;
-            }
+        for (_, reply) in self.recipients.iter_mut().filter(|(_, reply)| reply.is_none()) {
+            *reply = answers.next().flatten();
         }
     }
 }
@@ -131,14 +130,14 @@ pub enum Outcome {
 mod tests {
     use super::*;
 
-    const TOO_MANY: &str = "Too many recipients";
-
-    fn delivery(replies: &[(&str, u16)], outcome: Outcome) -> Delivery {
-        let recipients = replies.iter().map(|(name, code)| {
+    /// What comes of these answers: codes, or 0 for none.
+    fn delivery(answers: &[(&str, u16)], outcome: Outcome) -> Delivery {
+        let recipients = answers.iter().map(|(name, code)| {
             let enhanced = (*code == 552).then_some(Enhanced(5, 5, 3));
-            (format!("{name}@m").parse().unwrap(), Reply::new(*code, enhanced, TOO_MANY))
+            let reply = (*code != 0).then(|| Reply::new(*code, enhanced, "text"));
+            (format!("{name}@m").parse().unwrap(), reply)
         });
-        Delivery { recipients: recipients.collect(), outcome }
+        Delivery::new(recipients.collect(), outcome)
     }
 
     fn accepted() -> Outcome {
@@ -146,31 +145,38 @@ mod tests {
     }
 
     fn codes(delivery: &Delivery) -> Vec<u16> {
-        delivery.recipients.iter().map(|(_, reply)| reply.code()).collect()
+        delivery.recipients.iter().map(|(_, reply)| reply.as_ref().map_or(0, Reply::code)).collect()
+    }
+
+    fn left_over(delivery: &Delivery) -> Vec<String> {
+        delivery.left_over().iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn those_that_were_too_many_are_left_over_if_others_were_not() {
         let replies = [("a", 250), ("b", 452), ("c", 550), ("d", 552)];
-        let left_over: Vec<_> = delivery(&replies, accepted()).left_over().iter().map(ToString::to_string).collect();
-        assert_eq!(left_over, ["b@m", "d@m"]);
+        assert_eq!(left_over(&delivery(&replies, accepted())), ["b@m", "d@m"]);
         let refusal = Reply::new(451, None, "later");
-        assert_eq!(delivery(&replies, Outcome::Refused(refusal.clone())).left_over(), []);
-        assert_eq!(delivery(&replies, Outcome::SenderRefused(refusal)).left_over(), []);
-        assert_eq!(delivery(&replies[1..], Outcome::NoRecipients).left_over().len(), 2, "c has made room");
-        assert_eq!(delivery(&[("b", 452), ("d", 552)], Outcome::NoRecipients).left_over(), []);
+        assert!(left_over(&delivery(&replies, Outcome::Refused(refusal.clone()))).is_empty());
+        assert!(left_over(&delivery(&replies, Outcome::SenderRefused(refusal))).is_empty());
+        assert_eq!(left_over(&delivery(&replies[1..], Outcome::NoRecipients)).len(), 2, "c has made room");
+        let none = delivery(&[("b", 452), ("d", 552)], Outcome::NoRecipients);
+        assert_eq!((codes(&none), left_over(&none)), (vec![452, 552], vec![]));
+    }
+
+    #[test]
+    fn those_that_had_no_turn_are_left_over_whatever_others_were_told() {
+        let full = delivery(&[("a", 452), ("b", 452), ("c", 0)], Outcome::NoRecipients);
+        assert_eq!((codes(&full), left_over(&full)), (vec![452, 452, 0], vec!["c@m".to_owned()]));
+        let some = delivery(&[("a", 250), ("b", 452), ("c", 0)], accepted());
+        assert_eq!(left_over(&some), ["b@m", "c@m"]);
     }
 
     #[test]
     fn those_that_had_no_turn_share_the_fate_of_a_message_that_is_refused() {
-        let recipients = || {
-            let yes = Reply::new(250, None, "OK");
-            vec![("a@m".parse().unwrap(), Some(yes)), ("b@m".parse().unwrap(), None)]
-        };
-        let left_over = |delivery: &Delivery| delivery.left_over().iter().map(ToString::to_string).collect::<Vec<_>>();
-        let taken = Delivery::new(recipients(), accepted());
-        assert_eq!((codes(&taken), left_over(&taken)), (vec![250, 452], vec!["b@m".to_owned()]));
-        let refused = Delivery::new(recipients(), Outcome::Refused(Reply::new(554, None, "no")));
+        let answers = [("a", 250), ("b", 0)];
+        assert_eq!(codes(&delivery(&answers, accepted())), [250, 0]);
+        let refused = delivery(&answers, Outcome::Refused(Reply::new(554, None, "no")));
         assert_eq!((codes(&refused), left_over(&refused)), (vec![250, 554], vec![]));
     }
 
@@ -178,13 +184,13 @@ mod tests {
     fn a_further_transaction_answers_for_its_recipients_alone() {
         let mut whole = delivery(&[("a", 250), ("b", 452), ("c", 550), ("d", 552)], accepted());
         whole.merge(delivery(&[("b", 250), ("d", 452)], accepted()));
-        assert_eq!(codes(&whole), [250, 250, 550, 452]);
+        assert_eq!((codes(&whole), left_over(&whole)), (vec![250, 250, 550, 0], vec!["d@m".to_owned()]));
         let refusal = Reply::new(554, None, "no more");
         whole.merge(delivery(&[("d", 250)], Outcome::Refused(refusal)));
         assert_eq!(codes(&whole), [250, 250, 550, 554]);
         assert_eq!(whole.outcome, accepted());
-        let mut refused = delivery(&[("a", 550), ("b", 452)], Outcome::NoRecipients);
+        let mut refused = delivery(&[("a", 452), ("b", 0)], Outcome::NoRecipients);
         refused.merge(delivery(&[("b", 250)], accepted()));
-        assert_eq!((codes(&refused), refused.outcome), (vec![550, 250], accepted()));
+        assert_eq!((codes(&refused), refused.outcome), (vec![452, 250], accepted()));
     }
 }

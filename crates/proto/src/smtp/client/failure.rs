@@ -8,8 +8,7 @@ use crate::sasl::client::Unproved;
 /// Why a session can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// The server is closing the connection: it said 421, as it may at any time (RFC 5321 §3.8), or refused a message before
-    /// it had been sent.
+    /// The server is closing the connection: it said 421, as it may at any time (RFC 5321 §3.8), or gave up a retrieval.
     #[error("the server closes the connection: {0}")]
     Closing(Reply),
     /// The server doesn't speak as it should.

@@ -8,6 +8,7 @@
 //!                    ├──> Ask, TLS ──> Opening ──────────> Session
 //!                    ├──> Login ─────────────────────────> Session
 //!                    ├──> Transaction ──> Content ──> Ending ──> Session
+//!                    │                       └──> (refused ahead of time)
 //!                    └──> RetrievalRequest ──> Retrieval ──> Ask ──> Session
 //! ```
 //!

@@ -118,7 +118,9 @@ impl Retrieval {
                 State::Between if wire.input.is_empty() => return Ok(Event::NeedInput),
                 // No block begins with a digit: this is a server that gives up.
                 State::Between if wire.input[0].is_ascii_digit() => {
-                    wire.expect_silence()?;
+                    if let Some(refusal) = wire.early_refusal()? {
+                        return Err(Failure::Closing(refusal));
+                    }
                     return Ok(Event::NeedInput);
                 }
                 State::Between => {

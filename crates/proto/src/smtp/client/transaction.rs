@@ -290,6 +290,7 @@ mod tests {
             let Ok(Advance::Done((_, delivery))) = ending.advance() else { panic!("it was answered") };
             assert_eq!(delivery.recipients.len(), RECIPIENTS);
             for (number, (address, reply)) in delivery.recipients.iter().enumerate() {
+                let reply = reply.as_ref().unwrap();
                 assert_eq!((address.to_string(), reply.text()), (format!("{number}@m"), number.to_string().as_str()));
                 assert_eq!(reply.is_negative(), number % 2 == 1);
             }

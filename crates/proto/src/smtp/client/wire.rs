@@ -132,13 +132,12 @@ impl Wire {
         Ok(Some(reply))
     }
 
-    /// Fails if the server has said something although it was not its turn.
-    pub(super) fn expect_silence(&mut self) -> Result<(), Failure> {
+    /// Takes a refusal that the server has said although it was not its turn: nothing but the end of the connection can
+    /// follow. Fails if it has said anything else.
+    pub(super) fn early_refusal(&mut self) -> Result<Option<Reply>, Failure> {
         match self.read_reply()? {
-            None => Ok(()),
-            // A refusal ahead of time: nothing but the end of the connection can follow.
-            Some(reply) if reply.is_negative() => Err(Failure::Closing(reply)),
-            Some(reply) => Err(Breach::Unasked(reply).into()),
+            Some(reply) if !reply.is_negative() => Err(Breach::Unasked(reply).into()),
+            refusal => Ok(refusal),
         }
     }
 

@@ -61,6 +61,10 @@ pub(super) fn bdat<R>(core: &mut Core, transaction: Option<Transaction<R>>, args
     let is_last = last.eq_ignore_ascii_case("LAST");
     match transaction {
         transaction if !(is_last || last.is_empty()) => drop(form(), transaction),
+        None if core.in_refused_message => {
+            core.in_refused_message = !is_last;
+            State::Dropping(Dropping::behind_refused(octets, now))
+        }
         None => drop(replies::MAIL_FIRST, None),
         Some(Transaction::Envelope(envelope)) if envelope.recipients.is_empty() => {
             drop(replies::RCPT_FIRST, Some(Transaction::Envelope(envelope)))
@@ -166,8 +170,7 @@ impl<R> Receiving<R> {
             Framing::Chunks(_, lines) => Framing::Chunks(chunk, lines),
             dots @ Framing::Dots(_) => dots, // never: between two commands there are chunks alone
         };
-        // What goes by between two chunks is the time of a command.
-        Self { framing, pace: Pace::new(now), ..self }
+        Self { framing, pace: self.pace.resumed(now), ..self }
     }
 
     /// Takes the next piece of the input.
@@ -242,6 +245,7 @@ impl<R> Receiving<R> {
     /// The transaction has failed. LMTP answers for each recipient once the whole message has come (RFC 2033 §4.2, §4.3).
     fn refuse(self, core: &mut Core, flaw: &Reply) -> State<R> {
         let is_over = !matches!(self.framing, Framing::Chunks(Chunk { is_last: false, .. }, _));
+        core.in_refused_message = !is_over;
         core.error(flaw);
         if core.config.role == Role::Lmtp && is_over && !core.has_too_many_errors() {
             (1..self.envelope.recipients.len()).for_each(|_| core.reply(flaw));

@@ -51,6 +51,8 @@ pub(super) struct Core {
     pub(super) transactions: usize,
     /// Whether the driver holds octets of a message.
     pub(super) has_content: bool,
+    /// Whether a chunk was refused and its message may go on: the client may have sent the rest before it heard of that.
+    pub(super) in_refused_message: bool,
     pub(super) flow: Flow,
     errors: usize,
     /// Set while messages have been handed over and their reader has not shown yet that it has them: up to where the input
@@ -71,6 +73,7 @@ impl Core {
             stopping: false,
             transactions: 0,
             has_content: false,
+            in_refused_message: false,
             flow,
             errors: 0,
             unconfirmed: None,

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::core::Core;
 use super::mail::Transaction;
 use super::pace::Pace;
-use crate::smtp::Reply;
+use crate::smtp::{Reply, replies};
 
 /// A chunk that is of no use.
 pub(super) struct Dropping<R> {
@@ -15,12 +15,19 @@ pub(super) struct Dropping<R> {
     left: u64,
     reply: Reply,
     transaction: Option<Transaction<R>>,
+    /// Whether it is one more error.
+    counts: bool,
 }
 
 impl<R> Dropping<R> {
     /// So many octets are to be dropped; then this is said, and the transaction is as before.
     pub(super) fn new(octets: u64, reply: Reply, transaction: Option<Transaction<R>>, now: Instant) -> Self {
-        Self { pace: Pace::new(now), left: octets, reply, transaction }
+        Self { pace: Pace::new(now), left: octets, reply, transaction, counts: true }
+    }
+
+    /// A chunk of a message that has been refused already.
+    pub(super) fn behind_refused(octets: u64, now: Instant) -> Self {
+        Self { counts: false, ..Self::new(octets, replies::MAIL_FIRST, None, now) }
     }
 
     /// Drops what has come; whether that was all.
@@ -34,7 +41,11 @@ impl<R> Dropping<R> {
 
     /// Says why.
     pub(super) fn finish(self, core: &mut Core) -> State<R> {
-        core.error(&self.reply);
+        if self.counts {
+            core.error(&self.reply)
+        } else {
+            core.reply(&self.reply)
+        }
         State::Command(self.transaction)
     }
 

@@ -95,6 +95,7 @@ impl<R: 'static> Ask<'_, R, Mail> {
         self.proceed(|core, Mail { reverse_path, parameters }| match verdict {
             Ok(()) => {
                 core.transactions += 1;
+                core.in_refused_message = false;
                 core.reply(&replies::SENDER_OK);
                 let envelope = Envelope { reverse_path, parameters, recipients: Vec::new(), domains: Vec::new() };
                 State::Command(Some(Transaction::Envelope(envelope)))

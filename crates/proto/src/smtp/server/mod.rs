@@ -286,7 +286,9 @@ impl<R: 'static> Session<R> {
 
     fn refuse_line(&mut self, reply: &Reply, transaction: Option<Transaction<R>>) -> Option<Move<R>> {
         self.core.error(reply);
-        self.proceed(State::Command(transaction))
+        let is_chunk = verbs::announces_chunk(self.core.flow.bad_line());
+        let next = if is_chunk { State::Closing } else { State::Command(transaction) };
+        self.proceed(next)
     }
 
     fn close_with(&mut self, reply: &Reply) -> Option<Move<R>> {

@@ -19,6 +19,11 @@ impl Pace {
         Self { began: now, fed: now, octets: 0 }
     }
 
+    /// After a pause that does not count: what goes by between two chunks is the time of a command.
+    pub(super) fn resumed(self, now: Instant) -> Self {
+        Self { began: self.began + now.saturating_duration_since(self.fed), fed: now, ..self }
+    }
+
     /// Octets have come.
     pub(super) fn feed(&mut self, octets: usize, now: Instant) {
         if octets > 0 {

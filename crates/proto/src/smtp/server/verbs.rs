@@ -180,7 +180,7 @@ pub(super) fn command<R: 'static>(
         Ok(parsed) => parsed,
         Err(reply) => {
             core.error(&reply);
-            return State::Command(transaction);
+            return if announces_chunk(line) { State::Closing } else { State::Command(transaction) };
         }
     };
     if verb.ends_group && core.config.role.is_strict() && !core.flow.input.is_empty() {
@@ -212,6 +212,13 @@ pub(super) fn command<R: 'static>(
             State::Command(transaction)
         }
     }
+}
+
+/// Whether a line that is not understood may announce octets that are no commands. Nobody knows how many, so nobody knows where
+/// the next command begins.
+pub(super) fn announces_chunk(line: &[u8]) -> bool {
+    let is_bdat = line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"BDAT"));
+    is_bdat && !line.get(4).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 /// The verb and its arguments, without the spaces at their ends.

@@ -60,20 +60,24 @@ impl AliasTable {
         if let Some(accounts) = self.accounts.get(&address.key()) {
             return Some(accounts.clone());
         }
-        let postmaster = Address::postmaster(&self.hostname);
-        let is_postmaster = address.key() == Address::postmaster(address.domain()).key();
-        if !is_postmaster || !self.domains.contains(address.domain()) {
+        if !self.domains.contains(address.domain()) || address.key() != Address::postmaster(address.domain()).key() {
             return None;
         }
+        let postmaster = Address::postmaster(&self.hostname);
         Some(self.accounts.get(&postmaster.key()).cloned().unwrap_or_else(|| vec![postmaster]))
     }
 
     /// The accounts that get what nobody else does. `None`: nobody gets it. Never those of a number: mail for it is for its
     /// client alone.
     pub(crate) fn catch_all(&self, address: &Address) -> Option<Vec<Address>> {
-        let is_number = address.base().local_part().is_number();
         let accounts = self.catch_alls.get(address.domain())?;
+        let is_number = address.local_part().is_like_number();
         if is_number && *address.domain() == self.hostname { None } else { Some(accounts.clone()) }
+    }
+
+    /// The accounts that aliases and catch-alls lead to, some of them more than once.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Address> {
+        self.accounts.values().chain(self.catch_alls.values()).flatten()
     }
 
     /// Whether nobody may have this name: an alias has it that leads to others alone.
@@ -131,7 +135,7 @@ impl<'a> Graph<'a> {
             let entry = Entry { name, targets };
             let domain = name.domain.as_ref().unwrap_or(hostname);
             let source = match &name.local {
-                Some(local) if local.is_number() && domain == hostname => return Err(entry.wrong(Fault::Number)),
+                Some(local) if local.is_like_number() && domain == hostname => return Err(entry.wrong(Fault::Number)),
                 Some(local) => Source::Name(Address::new(local.clone(), domain.clone()).key()),
                 None => Source::CatchAll(domain.clone()),
             };
@@ -211,7 +215,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn add(&mut self, account: Address) -> Result<(), Fault> {
-        if account.local_part().is_number() {
+        if account.local_part().is_like_number() {
             return Err(Fault::LeadsToNumber(account));
         }
         if self.seen.insert(account.key()) {
