@@ -296,11 +296,24 @@ mod tests {
             "submissions=unix:/run/mymail/smtp",
             "pop3=unix:/run/mymail/pop3",
             "lmtps=127.0.0.1:24",
+            "lmtp=0.0.0.0:25",
             "lmtp=unix:",
             "lmtp=/run/mymail/lmtp",
             "lmtp=unix:/run/a\nb",
         ] {
             assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn mapped_networks_are_those_of_ipv4() {
+        for (network, expected) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:192.0.2.7/128", "192.0.2.7/32"),
+            ("::/0", "::/0"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(canonical(network.parse().unwrap()), expected.parse().unwrap(), "{network}");
         }
     }
 
