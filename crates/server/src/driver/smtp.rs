@@ -14,6 +14,8 @@ use super::{COMMANDS_OCTETS, DATA_OCTETS, Surroundings, waiting};
 use crate::policy::{Accepted, Client};
 
 /// Pumps until the session closes, or the peer does; the connection is then still to be closed.
+///
+/// What takes much room while it is decided is boxed: an idle connection has no room for it.
 pub(crate) async fn run<S: Store>(
     mut session: Session<Accepted>,
     client: &mut Client<S>,
@@ -51,7 +53,7 @@ pub(crate) async fn run<S: Store>(
                 ask.answer(secret.map_err(Into::into));
             }
             Step::Authenticate(ask) => {
-                let verdict = client.authenticate(ask.question.attempt()).await;
+                let verdict = Box::pin(client.authenticate(ask.question.attempt())).await;
                 ask.answer(verdict.map_err(Into::into));
             }
 
@@ -72,18 +74,18 @@ pub(crate) async fn run<S: Store>(
             Step::Abandon => client.abandon(),
             Step::Commit(envelope, ask) => {
                 let transaction = client.transaction();
-                let verdict = client.commit(envelope, ask.hello()).instrument(transaction).await;
+                let verdict = Box::pin(client.commit(envelope, ask.hello()).instrument(transaction)).await;
                 ask.answer(verdict);
             }
 
             Step::CommitEach(envelope, ask) => {
                 let transaction = client.transaction();
-                let verdicts = client.commit_each(envelope, ask.hello()).instrument(transaction).await;
+                let verdicts = Box::pin(client.commit_each(envelope, ask.hello()).instrument(transaction)).await;
                 ask.answer(verdicts);
             }
 
             Step::Verify(ask) => {
-                let verdict = client.verify(&ask.question).await;
+                let verdict = Box::pin(client.verify(&ask.question)).await;
                 ask.answer(verdict);
             }
 

@@ -34,12 +34,19 @@ impl<S: Store> Client<S> {
             accepted.iter().filter_map(fate).partition(|fate| fate.action == Action::Failed);
         fates.extend(others);
         fates.truncate(FATES_MAX);
-        let ReversePath::Address(sender) = &delivery.reverse_path else {
-            return Ok(Vec::new());
-        };
-        if fates.is_empty() {
-            return Ok(Vec::new());
+        match &delivery.reverse_path {
+            // Boxed: it is rare, and no connection should have room for it all its life.
+            ReversePath::Address(sender) if !fates.is_empty() => Box::pin(self.report(delivery, sender, &fates)).await,
+            _ => Ok(Vec::new()),
         }
+    }
+
+    async fn report(
+        &self,
+        delivery: &Delivery<S::Body>,
+        sender: &Address,
+        fates: &[Fate],
+    ) -> Result<Vec<store::Report>, Reply> {
         let has_failed = fates.iter().any(|fate| fate.action == Action::Failed);
         let mut recipients = self.way_back(&delivery.reverse_path).await?;
         if recipients.is_empty() && has_failed {
@@ -50,7 +57,7 @@ impl<S: Store> Client<S> {
             tracing::info!("there is no way for the report that was asked for, or no room");
             return Ok(Vec::new());
         }
-        let text = self.write_report(delivery, sender, &fates, has_failed);
+        let text = self.write_report(delivery, sender, fates, has_failed);
         if text.len() > REPORT_OCTETS_MAX {
             tracing::warn!(octets = text.len(), "the report that is due is too long to be kept");
             return Ok(Vec::new());

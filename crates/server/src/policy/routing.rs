@@ -49,14 +49,15 @@ impl<S: Store> Client<S> {
     pub(super) async fn route(&self, address: &Address) -> Result<Route, Reply> {
         let aliases = &self.settings.aliases;
         if let Some(members) = aliases.expand(address) {
-            return self.look_up_members(members).await;
+            // Boxed, like what is rare elsewhere: a connection should not have room for it all its life.
+            return Box::pin(self.look_up_members(members)).await;
         }
         if let Some(mailbox) = self.mailbox(address).await? {
             return Ok(Route::Account(mailbox));
         }
         match aliases.catch_all(address) {
             // What is for somebody who was here is for nobody else, as long as the address is held.
-            Some(members) if !self.is_held(address).await? => self.look_up_members(members).await,
+            Some(members) if !self.is_held(address).await? => Box::pin(self.look_up_members(members)).await,
             _ => Err(replies::NO_SUCH_USER),
         }
     }
