@@ -35,7 +35,14 @@ impl<S: Store> Client<S> {
         self.registrations += 1;
         tracing::info!(%address, "registered");
         self.bind(account, address.clone(), false);
-        Ok(address)
+        // The operator may have ended it just before: nobody had told this session.
+        match self.shared.store.account(account).await {
+            Ok(Some(_)) => Ok(address),
+            outcome => {
+                self.leave().await;
+                Err(outcome.map_or_else(|error| store_refusal(&error), |_| replies::STORE_FAILED))
+            }
+        }
     }
 
     /// As it is configured, and as the operator has set it since.
