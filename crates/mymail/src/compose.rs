@@ -12,10 +12,10 @@ use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as HeaderAddress;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::mime::{MimePart, make_boundary};
+use proto::header::field_name;
 
 use crate::attachment::{Attachment, base64_lines};
 use crate::exit::{Exit, Failure};
-use crate::header::is_field;
 use crate::lines::ToCrlf;
 
 /// Longest line that goes as it is, in octets without `<CRLF>` (RFC 5322 §2.1.1).
@@ -175,7 +175,7 @@ fn has_utf8_header(mut message: impl BufRead) -> io::Result<bool> {
     let (mut piece, mut is_in_header, mut is_line_start) = (Vec::new(), false, true);
     while message.by_ref().take(PIECE_OCTETS as u64).read_until(b'\n', &mut piece)? > 0 {
         let goes_on = is_in_header && (!is_line_start || piece.starts_with(b" ") || piece.starts_with(b"\t"));
-        if !goes_on && !is_field(&piece) {
+        if !goes_on && field_name(&piece).is_none() {
             break;
         }
         if !piece.is_ascii() {

@@ -10,7 +10,6 @@ mod compose;
 mod destination;
 mod editor;
 mod exit;
-mod header;
 mod interrupt;
 mod lines;
 mod media_type;

@@ -130,7 +130,7 @@ impl Scan {
 
 /// The name of the field that a line begins, without the blanks before its colon (RFC 5322 §3.6.8, §4.5); `None` for
 /// any other line.
-pub(crate) fn field_name(line: &[u8]) -> Option<&[u8]> {
+pub fn field_name(line: &[u8]) -> Option<&[u8]> {
     let name = line[..memchr(b':', line)?].trim_ascii_end();
     (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(name)
 }

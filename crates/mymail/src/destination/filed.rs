@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::header::is_field;
+use proto::header::field_name;
 
 /// How much of a message is looked at to see whether it begins with a header, in octets.
 const HEADER_OCTETS_MAX: usize = 64 << 10;
@@ -78,7 +78,7 @@ fn begins_with_header(beginning: &[u8]) -> Option<bool> {
         let is_folded = number > 0 && matches!(line, [b' ' | b'\t', ..]);
         if line.is_empty() {
             return Some(true);
-        } else if !is_folded && !is_field(line) {
+        } else if !is_folded && field_name(line).is_none() {
             return Some(false);
         }
     }

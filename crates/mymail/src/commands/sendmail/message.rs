@@ -10,11 +10,11 @@ use mail_builder::headers::Header;
 use mail_builder::headers::address::Address as HeaderAddress;
 use mail_builder::headers::date::Date;
 use mail_builder::mime::make_boundary;
+use proto::header::field_name;
 
 use super::body::Body;
 use crate::compose::{self, Composed};
 use crate::exit::{Exit, Failure};
-use crate::header::is_field;
 
 /// Longest header that is taken, in octets: room for some ten thousand recipients.
 const HEADER_OCTETS_MAX: usize = 1 << 20;
@@ -71,7 +71,7 @@ impl<R: BufRead> Submission<R> {
         while body.read_piece(octets_left).context(cant_read())? {
             let line = body.line();
             octets_left = octets_left.saturating_sub(line.len());
-            let is_bare_text = fields.is_empty() && !is_field(line);
+            let is_bare_text = fields.is_empty() && field_name(line).is_none();
             if octets_left == 0 && !is_bare_text {
                 bail!(Failure::new(Exit::Data, format!("the header is longer than {HEADER_OCTETS_MAX} octets")));
             }
@@ -82,7 +82,7 @@ impl<R: BufRead> Submission<R> {
                 _ if is_envelope => {}
                 (b"\n" | b"\r\n", _) => break,
                 ([b' ' | b'\t', ..], Some(field)) => field.push(line),
-                (line, _) if is_field(line) => fields.push(Field::new(line)),
+                (line, _) if field_name(line).is_some() => fields.push(Field::new(line)),
                 // A text without a header, or one that lacks the empty line before it.
                 _ => return Ok(Self { fields, body }),
             }
