@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use std::{env, fs, thread};
 
-use store::embedded::{Embedded, INLINE_OCTETS_MAX};
+use store::embedded::{Embedded, JOURNAL_OCTETS_MAX};
 use store::{AccountId, EntryId, Store};
 use tempfile::TempDir;
 
@@ -165,7 +165,7 @@ fn is_big(seed: u64) -> bool {
 
 /// A message that tells its own seed.
 fn content(seed: u64) -> Vec<u8> {
-    let octets = if is_big(seed) { INLINE_OCTETS_MAX as u64 + seed * 7919 % 50_000 } else { seed * 7919 % 4000 };
+    let octets = if is_big(seed) { JOURNAL_OCTETS_MAX as u64 + seed * 7919 % 50_000 } else { seed * 7919 % 4000 };
     let mut bytes = seed.to_le_bytes().to_vec();
     bytes.extend(noise(seed, octets as usize));
     bytes

@@ -76,15 +76,33 @@ pub(super) fn mailbox(connection: &Connection, key: &str) -> rusqlite::Result<Op
             "SELECT id, octets, messages, quota_octets, quota_messages FROM account
              WHERE key = ?1 AND held_until IS NULL",
         )?
-        .query_row([key], |row| {
-            Ok(Mailbox {
-                account: row.get("id")?,
-                octets: row.get("octets")?,
-                messages: row.get("messages")?,
-                quota: to_quota(row)?,
-            })
-        })
+        .query_row([key], to_mailbox)
         .optional()
+}
+
+/// The mailbox of this account, if it lives.
+pub(super) fn mailbox_of(connection: &Connection, id: AccountId) -> rusqlite::Result<Option<Mailbox>> {
+    connection
+        .prepare_cached(
+            "SELECT id, octets, messages, quota_octets, quota_messages FROM account
+             WHERE id = ?1 AND held_until IS NULL",
+        )?
+        .query_row([id], to_mailbox)
+        .optional()
+}
+
+fn to_mailbox(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
+    Ok(Mailbox {
+        account: row.get("id")?,
+        octets: row.get("octets")?,
+        messages: row.get("messages")?,
+        quota: to_quota(row)?,
+    })
+}
+
+/// Whether the account lives.
+pub(super) fn is_alive(connection: &Connection, id: AccountId) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM account WHERE id = ?1 AND held_until IS NULL")?.exists([id])
 }
 
 /// Whether an account with this key has ended and its address is held beyond now.
@@ -167,12 +185,13 @@ impl NewQuota {
 }
 
 /// Whether there is such an account.
-pub(super) fn set_quota(group: &Group<'_>, id: AccountId, quota: &NewQuota) -> rusqlite::Result<bool> {
+pub(super) fn set_quota(group: &mut Group<'_>, id: AccountId, quota: &NewQuota) -> rusqlite::Result<bool> {
     let changed = group
         .prepare_cached(
             "UPDATE account SET quota_octets = ?2, quota_messages = ?3 WHERE id = ?1 AND held_until IS NULL",
         )?
         .execute(params![id, quota.octets, quota.messages])?;
+    group.changed(id);
     Ok(changed == 1)
 }
 
@@ -185,6 +204,7 @@ pub(super) fn end(group: &mut Group<'_>, id: AccountId, held_until: Timestamp) -
              WHERE id = ?1 AND held_until IS NULL",
         )?
         .execute(params![id, held_until])?;
+    group.changed(id);
     if ended == 1 { messages::delete_all(group, id) } else { Ok(()) }
 }
 

@@ -7,12 +7,10 @@ use std::str::FromStr;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
+use super::journal::SegmentNumber;
 use super::spool::FileNumber;
 use crate::{AccountId, EntryId, MessageId, StoreError, Timestamp};
 
-/// Pages of write-ahead log (4 KiB each) from which on it is moved into the database: few enough that the pause is short,
-/// many enough that a page changed again and again is moved once.
-const CHECKPOINT_PAGES: i64 = 4096;
 /// A log that a big transaction has made longer than this is cut at its next start.
 const LOG_OCTETS_MAX: i64 = 64 << 20;
 /// Database pages that the writer keeps in memory, in KiB: the indexes of some million messages.
@@ -32,11 +30,12 @@ pub(super) fn configure_writer(connection: &Connection) -> rusqlite::Result<()> 
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // We move the log ourselves, after the callers have their answers, and hear of errors.
+    // We move the log ourselves (`checkpoints.rs`), and hear of errors.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", LOG_OCTETS_MAX)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-    connection.pragma_update(None, "foreign_keys", true)
+    // The tables count for themselves who has a message.
+    connection.pragma_update(None, "foreign_keys", false)
 }
 
 /// Opens a connection that reads.
@@ -54,13 +53,34 @@ pub(super) fn checkpoint_all(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// Moves the log into the database once it is long enough. Readers and what is committed are not disturbed.
-pub(super) fn checkpoint_if_due(connection: &Connection) -> rusqlite::Result<()> {
-    let pages: i64 = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| row.get(1))?;
-    if pages < CHECKPOINT_PAGES {
-        return Ok(());
-    }
+/// How long the log is.
+pub(super) fn log_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| row.get(1))
+}
+
+/// Moves into the database what nobody needs in the log. Who reads or writes is not disturbed.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
     connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
+}
+
+/// Whether a commit is on stable storage when it returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// It is, with all commits before it.
+    Durable,
+    /// It is when a later one is. A crash may undo it until then, but never a part of it.
+    Lazy,
+}
+
+impl Commit {
+    /// The next transaction of this connection is of this kind.
+    pub(super) fn prepare(self, connection: &Connection) -> rusqlite::Result<()> {
+        let pragma = match self {
+            Self::Durable => "PRAGMA synchronous = FULL",
+            Self::Lazy => "PRAGMA synchronous = NORMAL",
+        };
+        connection.prepare_cached(pragma)?.execute([]).map(drop)
+    }
 }
 
 /// A column that is kept as text of a type of ours.
@@ -90,7 +110,7 @@ macro_rules! integer_columns {
     )+};
 }
 
-integer_columns!(AccountId, EntryId, FileNumber, MessageId, Timestamp);
+integer_columns!(AccountId, EntryId, FileNumber, MessageId, SegmentNumber, Timestamp);
 
 /// A number as a column can keep it. One that is too big is found here, not by the writer, whom it would stop.
 pub(super) fn integer(number: u64) -> Result<i64, StoreError> {

@@ -1,135 +1,55 @@
 //! What is done to messages and mailboxes, in SQL.
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::body::Stored;
+use super::body::{Stored, StoredIn};
 use super::database::{integer, parsed};
+use super::journal::{Kept, Place, SegmentNumber};
 use super::spool::FileNumber;
 use super::writer::Group;
 use crate::{
-    AccountId, Delivered, EntryId, Form, Maildrop, MaildropEntry, MessageId, NewMessage, Report, StoreError,
-    StoredMessage, Timestamp,
+    AccountId, EntryId, Form, Maildrop, MaildropEntry, MessageId, NewMessage, Report, StoreError, StoredMessage,
 };
 
-/// A message and its bytes, as they go into the tables.
+/// A message on its way to the journal.
 pub(super) struct Delivery {
-    reverse_path: String,
-    trace: String,
-    received_at: Timestamp,
-    recipients: Vec<(AccountId, String)>,
-    octets: u64,
-    /// Of a binary message.
-    carried_octets: Option<i64>,
-    body: Stored,
+    /// It has no number yet.
+    pub(super) kept: Kept,
+    pub(super) bytes: StoredIn,
 }
 
 impl Delivery {
     pub(super) fn new(message: NewMessage, octets: u64, body: Stored) -> Result<Self, StoreError> {
         let NewMessage { reverse_path, recipients, trace, received_at, form } = message;
+        let Stored { digest, place: bytes } = body;
         let carried_octets = match form {
             Form::Text => None,
             Form::Binary { carried_octets } => Some(integer(carried_octets)?),
         };
-        Ok(Self {
+        let file = match &bytes {
+            StoredIn::Memory(..) => None,
+            StoredIn::File(file) => Some(file.number().0),
+        };
+        let kept = Kept {
+            message: 0,
             reverse_path: reverse_path.to_string(),
             trace,
-            received_at,
-            recipients: recipients.into_iter().map(|to| (to.account, to.address.to_string())).collect(),
+            received_at: received_at.0,
             octets,
             carried_octets,
-            body,
-        })
+            digest,
+            file,
+            recipients: recipients.into_iter().map(|to| (to.account.0, to.address.to_string())).collect(),
+        };
+        Ok(Self { kept, bytes })
     }
 
     /// A report, whose bytes are in memory.
     pub(super) fn report(report: Report) -> Result<Self, StoreError> {
         let Report { message, text } = report;
-        Self::new(message, text.len() as u64, Stored::Inline(text))
+        Self::new(message, text.len() as u64, Stored::in_memory(text, None))
     }
-
-    /// Octets of the body that are in memory.
-    pub(super) fn octets_in_memory(&self) -> usize {
-        match &self.body {
-            Stored::Inline(bytes) => bytes.len(),
-            Stored::File(_) => 0,
-        }
-    }
-}
-
-/// Puts a message, and the reports about it, into the mailboxes of the recipients that are still there.
-pub(super) fn deliver(
-    group: &mut Group<'_>,
-    delivery: Delivery,
-    reports: Vec<Delivery>,
-) -> rusqlite::Result<Delivered> {
-    let delivered = deliver_one(group, delivery)?;
-    for report in reports {
-        deliver_one(group, report)?;
-    }
-    Ok(delivered)
-}
-
-/// If none of the recipients is there the message is gone at once.
-fn deliver_one(group: &mut Group<'_>, delivery: Delivery) -> rusqlite::Result<Delivered> {
-    let message = insert_message(group, &delivery)?;
-    let (mut is_kept, mut gone) = (false, Vec::new());
-    for (account, recipient) in &delivery.recipients {
-        if insert_entry(group, *account, message, recipient, &delivery)? {
-            group.arrived(*account);
-            is_kept = true;
-        } else if !has_entry(group, *account, message)? && !gone.contains(account) {
-            gone.push(*account);
-        }
-    }
-    match delivery.body {
-        _ if !is_kept => delete_if_unused(group, message)?,
-        Stored::File(file) => file.keep(),
-        Stored::Inline(_) => {}
-    }
-    Ok(Delivered { message, gone })
-}
-
-fn insert_message(group: &Group<'_>, delivery: &Delivery) -> rusqlite::Result<MessageId> {
-    let Delivery { reverse_path, trace, received_at, octets, carried_octets, body, .. } = delivery;
-    let (file, body) = match body {
-        Stored::Inline(bytes) => (None, Some(bytes)),
-        Stored::File(file) => (Some(file.number()), None),
-    };
-    group
-        .prepare_cached(
-            "INSERT INTO message (reverse_path, trace, received_at, octets, carried_octets, file, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .insert(params![reverse_path, trace, received_at, octets, carried_octets, file, body])
-        .map(MessageId)
-}
-
-/// Whether the account was there, and did not have the message yet.
-fn insert_entry(
-    group: &Group<'_>,
-    account: AccountId,
-    message: MessageId,
-    recipient: &str,
-    delivery: &Delivery,
-) -> rusqlite::Result<bool> {
-    let Delivery { octets, carried_octets, received_at, trace, .. } = delivery;
-    let inserted = group
-        .prepare_cached(
-            "INSERT INTO entry (account, message, recipient, octets, carried_octets, trace_octets, received_at)
-             SELECT id, ?2, ?3, ?4, ?5, ?6, ?7 FROM account WHERE id = ?1 AND held_until IS NULL
-             ON CONFLICT (account, message) DO NOTHING",
-        )?
-        .execute(params![account, message, recipient, octets, carried_octets, trace.len(), received_at])?;
-    if inserted == 1 {
-        group
-            .prepare_cached("UPDATE account SET octets = octets + ?2, messages = messages + 1 WHERE id = ?1")?
-            .execute(params![account, octets])?;
-    }
-    Ok(inserted == 1)
-}
-
-fn has_entry(group: &Group<'_>, account: AccountId, message: MessageId) -> rusqlite::Result<bool> {
-    group.prepare_cached("SELECT 1 FROM entry WHERE account = ?1 AND message = ?2")?.exists(params![account, message])
 }
 
 /// A mailbox's entries, oldest first.
@@ -151,21 +71,23 @@ pub(super) fn maildrop(connection: &Connection, account: AccountId) -> rusqlite:
 }
 
 /// Where a stored message's bytes are.
+#[derive(PartialEq)]
 pub(super) enum Location {
-    Inline(Vec<u8>),
+    /// In the table, of a message that was there before there was a journal.
+    Inline(Bytes),
     File(FileNumber),
+    Journal(Place),
 }
 
+/// A message, where its bytes are, and what their digest is.
+pub(super) type Found = (StoredMessage, Location, Option<u64>);
+
 /// A message of this account's mailbox.
-pub(super) fn find(
-    connection: &Connection,
-    account: AccountId,
-    entry: EntryId,
-) -> rusqlite::Result<Option<(StoredMessage, Location)>> {
+pub(super) fn find(connection: &Connection, account: AccountId, entry: EntryId) -> rusqlite::Result<Option<Found>> {
     connection
         .prepare_cached(
             "SELECT reverse_path, recipient, trace, message.octets AS octets,
-                 message.carried_octets AS carried_octets, file, body
+                 message.carried_octets AS carried_octets, digest, segment, place, file, body
              FROM entry JOIN message ON message.id = entry.message
              WHERE entry.account = ?1 AND entry.message = ?2",
         )?
@@ -173,7 +95,7 @@ pub(super) fn find(
         .optional()
 }
 
-fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<(StoredMessage, Location)> {
+fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<Found> {
     let message = StoredMessage {
         reverse_path: parsed(row, "reverse_path")?,
         recipient: parsed(row, "recipient")?,
@@ -181,11 +103,13 @@ fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<(StoredMessage, Location
         octets: row.get("octets")?,
         form: to_form(row.get("carried_octets")?),
     };
-    let location = match row.get("file")? {
-        Some(file) => Location::File(file),
-        None => Location::Inline(row.get("body")?),
+    let location = match (row.get("segment")?, row.get("file")?) {
+        (Some(segment), _) => Location::Journal(Place { segment, at: row.get("place")? }),
+        (None, Some(file)) => Location::File(file),
+        (None, None) => Location::Inline(row.get::<_, Vec<u8>>("body")?.into()),
     };
-    Ok((message, location))
+    let digest: Option<i64> = row.get("digest")?;
+    Ok((message, location, digest.map(i64::cast_unsigned)))
 }
 
 fn to_form(carried_octets: Option<u64>) -> Form {
@@ -203,13 +127,14 @@ pub(super) fn flush(group: &mut Group<'_>, account: AccountId, entries: &[EntryI
         if let Some(removed) = removed {
             octets += removed;
             messages += 1;
-            delete_if_unused(group, MessageId(entry.0))?;
+            let_go(group, MessageId(entry.0))?;
         }
     }
     group
         .prepare_cached("UPDATE account SET octets = octets - ?2, messages = messages - ?3 WHERE id = ?1")?
-        .execute(params![account, octets, messages])
-        .map(drop)
+        .execute(params![account, octets, messages])?;
+    group.changed(account);
+    Ok(())
 }
 
 /// Removes all entries of an account, and the messages that were in no other mailbox.
@@ -218,18 +143,28 @@ pub(super) fn delete_all(group: &mut Group<'_>, account: AccountId) -> rusqlite:
         .prepare_cached("DELETE FROM entry WHERE account = ?1 RETURNING message")?
         .query_map([account], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    removed.into_iter().try_for_each(|message| delete_if_unused(group, message))
+    removed.into_iter().try_for_each(|message| let_go(group, message))
 }
 
-fn delete_if_unused(group: &mut Group<'_>, message: MessageId) -> rusqlite::Result<()> {
-    let file: Option<Option<FileNumber>> = group
-        .prepare_cached(
-            "DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM entry WHERE message = ?1) RETURNING file",
-        )?
-        .query_row([message], |row| row.get(0))
+/// One mailbox less has the message. It goes with the last.
+fn let_go(group: &mut Group<'_>, message: MessageId) -> rusqlite::Result<()> {
+    type Gone = (Option<SegmentNumber>, u64, Option<FileNumber>);
+    let gone: Option<Gone> = group
+        .prepare_cached("DELETE FROM message WHERE id = ?1 AND mailboxes <= 1 RETURNING segment, octets, file")?
+        .query_row([message], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
-    if let Some(file) = file.flatten() {
-        group.unlink(file);
+    match gone {
+        Some((segment, octets, file)) => {
+            if let Some(segment) = segment {
+                group.freed(segment, octets);
+            }
+            if let Some(file) = file {
+                group.unlink(file);
+            }
+        }
+        None => {
+            group.prepare_cached("UPDATE message SET mailboxes = mailboxes - 1 WHERE id = ?1")?.execute([message])?;
+        }
     }
     Ok(())
 }
@@ -237,4 +172,27 @@ fn delete_if_unused(group: &mut Group<'_>, message: MessageId) -> rusqlite::Resu
 /// Whether a message has its bytes in this file.
 pub(super) fn names(connection: &Connection, file: FileNumber) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM message WHERE file = ?1")?.exists([file])
+}
+
+/// Whether a message has its bytes in this segment, or may have.
+pub(super) fn names_segment(connection: &Connection, segment: SegmentNumber) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM segment WHERE number = ?1")?.exists([segment])
+}
+
+/// Removes the segments before this one that no message has its bytes in.
+pub(super) fn take_dead_segments(
+    connection: &Connection,
+    current: SegmentNumber,
+) -> rusqlite::Result<Vec<SegmentNumber>> {
+    connection
+        .prepare_cached("DELETE FROM segment WHERE live <= 0 AND number < ?1 RETURNING number")?
+        .query_map([current], |row| row.get(0))?
+        .collect()
+}
+
+/// So far the tables know the journal: the segment, its octets, and the number of the next message.
+pub(super) fn position(connection: &Connection) -> rusqlite::Result<(SegmentNumber, u64, i64)> {
+    connection.query_row("SELECT segment, octets, next_message FROM position", [], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })
 }

@@ -1,6 +1,7 @@
-//! The store that is part of the program: an SQLite database for everything small, a folder of files for big bodies.
+//! The store that is part of the program: a journal that messages are written to and stay in, an SQLite database that tells
+//! whose they are, a folder of files for big bodies.
 //!
-//! One thread writes, in groups that share a sync (`writer.rs`). Reads happen where they are asked for (`readers.rs`). What
+//! One thread writes, in groups that share a sync (`writer`). Reads happen where they are asked for (`readers.rs`). What
 //! is on disk when, and why nothing that was acknowledged can be lost, is told in `docs/durability.md`.
 
 use std::sync::Arc;
@@ -20,29 +21,41 @@ use crate::{
 
 mod accounts;
 mod body;
+mod checkpoints;
 mod database;
 mod folder;
 mod health;
+mod join;
+mod journal;
+mod mailboxes;
 mod messages;
 mod open;
+mod reader;
 mod readers;
+mod recovery;
 mod registration;
 mod schema;
 mod secret;
 mod spool;
+mod sweeper;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use body::{EmbeddedBody, EmbeddedReader, INLINE_OCTETS_MAX};
+pub use body::{CHUNK_OCTETS, EmbeddedBody, JOURNAL_OCTETS_MAX};
 pub use open::OpenError;
+pub use reader::EmbeddedReader;
+pub use recovery::RecoveryError;
 
 use accounts::NewQuota;
 use body::Stored;
+use journal::Segments;
+use mailboxes::Mailboxes;
 use messages::{Delivery, Location};
 use readers::Readers;
 use spool::Spool;
+use sweeper::Sweeper;
 use writer::Writer;
 
 /// A store in a folder of its own, for one process at a time.
@@ -54,7 +67,10 @@ pub struct Embedded {
     lookups: Readers,
     /// For what may take milliseconds, so that it keeps no look-up waiting.
     listings: Arc<Readers>,
+    _sweeper: Sweeper,
     writer: Writer,
+    mailboxes: Arc<Mailboxes>,
+    segments: Arc<Segments>,
     spool: Arc<Spool>,
     bells: Bells,
 }
@@ -86,7 +102,7 @@ impl Store for Embedded {
         now: Timestamp,
     ) -> Result<AccountId, RegisterError> {
         let new = accounts::NewAccount::new(address, verifier, now);
-        self.writer.run(0, move |group| accounts::register(group, &new)).await?.ok_or(RegisterError::Taken)
+        self.writer.run(move |group| accounts::register(group, &new)).await?.ok_or(RegisterError::Taken)
     }
 
     async fn next_free_number(&self, domain: &Domain, from: u32, now: Timestamp) -> Result<u32, StoreError> {
@@ -96,7 +112,26 @@ impl Store for Embedded {
     }
 
     async fn mailbox(&self, address: &Address) -> Result<Option<Mailbox>, StoreError> {
-        self.lookups.read(|connection| accounts::mailbox(connection, &address.key()))
+        let key = address.key();
+        if let Some(mailbox) = self.mailboxes.find(&key) {
+            return Ok(Some(mailbox));
+        }
+        // Nobody's address is found here; somebody's is told by the writer, who knows what is not in the tables yet.
+        let Some(in_tables) = self.lookups.read(|connection| accounts::mailbox(connection, &key))? else {
+            return Ok(None);
+        };
+        let mailboxes = Arc::clone(&self.mailboxes);
+        let known = self.writer.look(move |group| {
+            let mailbox = accounts::mailbox(group, &key)?;
+            if let Some(mailbox) = mailbox {
+                mailboxes.add(key, mailbox);
+            }
+            Ok(mailbox)
+        });
+        match known.await {
+            Err(StoreError::Poisoned) => Ok(Some(in_tables)),
+            known => known,
+        }
     }
 
     async fn is_held(&self, address: &Address, now: Timestamp) -> Result<bool, StoreError> {
@@ -108,41 +143,43 @@ impl Store for Embedded {
     }
 
     async fn accounts(&self, after: Option<&str>, limit: usize) -> Result<Vec<AccountSummary>, StoreError> {
+        self.writer.catch_up().await;
         let after = after.unwrap_or_default().to_owned();
         self.list(move |connection| accounts::accounts(connection, &after, limit)).await
     }
 
     async fn summary(&self, id: AccountId) -> Result<Option<AccountSummary>, StoreError> {
+        self.writer.catch_up().await;
         self.list(move |connection| accounts::summary(connection, id)).await
     }
 
     async fn set_quota(&self, id: AccountId, quota: Quota) -> Result<(), StoreError> {
         let quota = NewQuota::new(quota)?;
-        let is_set = self.writer.run(0, move |group| accounts::set_quota(group, id, &quota)).await?;
+        let is_set = self.writer.run(move |group| accounts::set_quota(group, id, &quota)).await?;
         if is_set { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
     }
 
     async fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> Result<(), StoreError> {
         let verifier = verifier.to_string();
-        let is_set = self.writer.run(0, move |group| accounts::set_verifier(group, id, &verifier)).await?;
+        let is_set = self.writer.run(move |group| accounts::set_verifier(group, id, &verifier)).await?;
         if is_set { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
     }
 
     async fn end_account(&self, id: AccountId, held_until: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(0, move |group| accounts::end(group, id, held_until)).await
+        self.writer.run(move |group| accounts::end(group, id, held_until)).await
     }
 
     async fn end_unclaimed(&self, held_until: Timestamp) -> Result<u64, StoreError> {
-        self.writer.run(0, move |group| accounts::end_unclaimed(group, held_until)).await
+        self.writer.run(move |group| accounts::end_unclaimed(group, held_until)).await
     }
 
     async fn touch(&self, ids: &[AccountId], now: Timestamp) -> Result<(), StoreError> {
         let ids = ids.to_vec();
-        self.writer.run(0, move |group| accounts::touch(group, &ids, now)).await
+        self.writer.run(move |group| accounts::touch(group, &ids, now)).await
     }
 
     async fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> Result<Swept, StoreError> {
-        self.writer.run(0, move |group| accounts::sweep(group, idle_since, now)).await
+        self.writer.run(move |group| accounts::sweep(group, idle_since, now)).await
     }
 
     fn body(&self) -> EmbeddedBody {
@@ -163,16 +200,16 @@ impl Store for Embedded {
         let body = if message.recipients.is_empty() {
             // Nobody gets it, so it need not get to the disk.
             drop(body);
-            Stored::Inline(Vec::new())
+            Stored::in_memory(Vec::new(), None)
         } else {
             body.finish().await?
         };
         let delivery = Delivery::new(message, octets, body)?;
-        let in_memory = reports.iter().chain([&delivery]).map(Delivery::octets_in_memory).sum();
-        self.writer.run(in_memory, move |group| messages::deliver(group, delivery, reports)).await
+        self.writer.deliver(delivery, reports).await
     }
 
     async fn maildrop(&self, account: AccountId) -> Result<Maildrop, StoreError> {
+        self.writer.catch_up().await;
         self.list(move |connection| messages::maildrop(connection, account)).await
     }
 
@@ -181,25 +218,26 @@ impl Store for Embedded {
         account: AccountId,
         entry: EntryId,
     ) -> Result<Option<(StoredMessage, EmbeddedReader)>, StoreError> {
-        let find = || self.lookups.read(|connection| messages::find(connection, account, entry));
-        let Some((message, location)) = find()? else {
-            return Ok(None);
-        };
-        let reader = match location {
-            Location::Inline(body) => EmbeddedReader::inline(body),
-            Location::File(number) => match self.spool.read(number)? {
-                Some(file) => EmbeddedReader::file(file, message.octets)?,
-                // Flushed between the two looks, or damaged?
-                None if find()?.is_none() => return Ok(None),
-                None => return Err(StoreError::Failed(Box::new(NoFile))),
-            },
-        };
-        Ok(Some((message, reader)))
+        let mut missing = None;
+        loop {
+            let found = self.lookups.read(|connection| messages::find(connection, account, entry))?;
+            let Some((message, location, digest)) = found else {
+                return Ok(None);
+            };
+            if let Some(reader) = self.reader(&location, message.octets, digest)? {
+                return Ok(Some((message, reader)));
+            }
+            // Gone or moved between the two looks, or damaged?
+            if missing.as_ref() == Some(&location) {
+                return Err(StoreError::Failed(Box::new(NoFile)));
+            }
+            missing = Some(location);
+        }
     }
 
     async fn flush(&self, account: AccountId, entries: &[EntryId]) -> Result<(), StoreError> {
         let entries = entries.to_vec();
-        self.writer.run(0, move |group| messages::flush(group, account, &entries)).await
+        self.writer.run(move |group| messages::flush(group, account, &entries)).await
     }
 
     fn arrivals(&self, account: AccountId) -> Arrivals {
@@ -211,7 +249,7 @@ impl Store for Embedded {
     }
 
     async fn set_registration_mode(&self, mode: RegistrationMode) -> Result<(), StoreError> {
-        self.writer.run(0, move |group| registration::set_mode(group, mode)).await
+        self.writer.run(move |group| registration::set_mode(group, mode)).await
     }
 
     async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
@@ -220,21 +258,41 @@ impl Store for Embedded {
 
     async fn add_token(&self, token: &Token) -> Result<bool, AddTokenError> {
         let token = token.clone();
-        self.writer.run(0, move |group| registration::add_token(group, &token)).await?
+        self.writer.run(move |group| registration::add_token(group, &token)).await?
     }
 
     async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
-        self.writer.run(0, move |group| registration::remove_token(group, &name)).await
+        self.writer.run(move |group| registration::remove_token(group, &name)).await
     }
 
     async fn keep_secret(&self, candidate: &[u8; 32]) -> Result<[u8; 32], StoreError> {
         let candidate = *candidate;
-        self.writer.run(0, move |group| secret::keep(group, &candidate)).await
+        self.writer.run(move |group| secret::keep(group, &candidate)).await
     }
 }
 
 impl Embedded {
+    /// Bytes from where they are; `None` if there is no such file.
+    fn reader(
+        &self,
+        location: &Location,
+        octets: u64,
+        digest: Option<u64>,
+    ) -> Result<Option<EmbeddedReader>, StoreError> {
+        match location {
+            Location::Inline(body) => Ok(Some(EmbeddedReader::memory(body.clone()))),
+            Location::File(number) => {
+                let file = self.spool.read(*number)?;
+                file.map(|file| EmbeddedReader::file(file, octets, digest)).transpose()
+            }
+            Location::Journal(place) => {
+                let file = self.segments.read(place.segment).map_err(spool::read_error)?;
+                Ok(file.map(|file| EmbeddedReader::part(file, place.at, octets, digest)))
+            }
+        }
+    }
+
     /// Reads off the runtime's threads.
     async fn list<T: Send + 'static>(
         &self,

@@ -6,17 +6,21 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::checkpoints::Checkpoints;
 use super::folder::{self, Lock};
 use super::health::Health;
+use super::journal::Segments;
 use super::readers::Readers;
 use super::spool::Spool;
-use super::writer::Writer;
-use super::{Embedded, database, schema};
+use super::sweeper::Sweeper;
+use super::writer::{Tools, Writer};
+use super::{Embedded, RecoveryError, database, recovery, schema};
 use crate::arrivals::Bells;
 
 const LOCK: &str = "lock";
 const DATABASE: &str = "mail.db";
 const BODIES: &str = "bodies";
+const JOURNAL: &str = "journal";
 
 /// Why a store was not opened.
 #[derive(Debug, Error)]
@@ -44,6 +48,9 @@ pub enum OpenError {
         #[source]
         error: io::Error,
     },
+    /// The journal can't be read again.
+    #[error("journal: {0}")]
+    Journal(#[from] RecoveryError),
     /// The database can't be used.
     #[error("{DATABASE}: {0}")]
     Database(#[from] rusqlite::Error),
@@ -61,8 +68,10 @@ impl Embedded {
     ///
     /// Its methods must be called within a tokio runtime.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        let bodies = dir.join(BODIES);
-        folder::create(&bodies).map_err(|error| OpenError::io(&bodies, error))?;
+        let (bodies, journal) = (dir.join(BODIES), dir.join(JOURNAL));
+        for folder in [&bodies, &journal] {
+            folder::create(folder).map_err(|error| OpenError::io(folder, error))?;
+        }
         let lock = Lock::take(&dir.join(LOCK))?;
 
         let path = dir.join(DATABASE);
@@ -74,12 +83,27 @@ impl Embedded {
         database::checkpoint_all(&connection)?;
         folder::sync(dir).map_err(|error| OpenError::io(dir, error))?;
 
+        let io_error = |error| OpenError::io(dir, error);
         let health = Arc::new(Health::default());
-        let spool = Arc::new(Spool::open(bodies, lock, Arc::clone(&health), &connection)?);
+        let spool = Arc::new(Spool::open(bodies, lock, Arc::clone(&health)).map_err(io_error)?);
+        let segments = Arc::new(Segments::open(journal).map_err(io_error)?);
+        let (journal, pending) = recovery::replay(&connection, &segments)?;
+
         let (lookups, listings) = (Readers::open(&path)?, Arc::new(Readers::open(&path)?));
-        let bells = Bells::default();
-        let writer = Writer::start(connection, Arc::clone(&spool), bells.clone(), health);
-        let writer = writer.map_err(|error| OpenError::io(dir, error))?;
-        Ok(Self { lookups, listings, writer, spool, bells })
+        let sweeper = Sweeper::start(Arc::clone(&spool), database::open_reader(&path)?).map_err(io_error)?;
+        let (bells, mailboxes) = (Bells::default(), Arc::default());
+        let tools = Tools {
+            connection,
+            checkpoints: Checkpoints::start(&path, Arc::clone(&health))?,
+            journal,
+            pending,
+            segments: Arc::clone(&segments),
+            spool: Arc::clone(&spool),
+            mailboxes: Arc::clone(&mailboxes),
+            bells: bells.clone(),
+            health,
+        };
+        let writer = Writer::start(tools).map_err(io_error)?;
+        Ok(Self { lookups, listings, _sweeper: sweeper, writer, mailboxes, segments, spool, bells })
     }
 }

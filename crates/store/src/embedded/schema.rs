@@ -11,7 +11,12 @@ use super::{OpenError, database};
 const APPLICATION_ID: i32 = 0x6d59_6d6c;
 
 /// Each step runs in a transaction of its own.
-const STEPS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Refuses a database that is not ours or of a later version, without changing it. How many steps it has taken.
 pub(super) fn check(connection: &Connection) -> Result<usize, OpenError> {

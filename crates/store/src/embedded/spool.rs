@@ -1,7 +1,7 @@
-//! The files of message bodies that are too big for the database.
+//! The files of message bodies that are too big for the journal.
 //!
-//! A body's file is written and synced before the row that names it. So a crash may leave a file that no row names, never
-//! a row without its file; such files are deleted when the store is opened.
+//! A body's file is written and synced before the record that names it. So a crash may leave a file that nothing names, never
+//! a name without its file; such files are deleted after the store has been opened (`sweeper.rs`).
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -9,42 +9,55 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use rusqlite::Connection;
 use rustix::io::Errno;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::folder::{self, Lock};
 use super::health::Health;
-use super::{OpenError, messages};
 use crate::StoreError;
 
+/// Lets a body have more than a chunk in memory.
+pub(super) type Room = OwnedSemaphorePermit;
+
 /// What the file of a body is called. Used again only after both file and row are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileNumber(pub(super) i64);
+
+/// How many bodies may have more than a chunk in memory at once, to save them a file.
+const ROOMS: usize = 256;
 
 /// The folder of bodies.
 pub(super) struct Spool {
     path: PathBuf,
     folder: File,
+    /// The first file of this run.
+    first: FileNumber,
     next: AtomicI64,
+    rooms: Arc<Semaphore>,
     health: Arc<Health>,
     /// Whoever may touch a file keeps the store locked.
     _lock: Lock,
 }
 
 impl Spool {
-    /// Opens the folder, and deletes the bodies in it that no row names.
-    pub(super) fn open(
-        path: PathBuf,
-        lock: Lock,
-        health: Arc<Health>,
-        connection: &Connection,
-    ) -> Result<Self, OpenError> {
-        let last = sweep(&path, connection)?;
-        let io_error = |error| OpenError::io(&path, error);
-        let folder = File::open(&path).map_err(io_error)?;
-        // Else a deleted file could come back after a power failure, under a number used again.
-        folder.sync_all().map_err(io_error)?;
-        Ok(Self { path, folder, next: AtomicI64::new(last + 1), health, _lock: lock })
+    /// Opens the folder. New bodies get numbers above all that are there.
+    pub(super) fn open(path: PathBuf, lock: Lock, health: Arc<Health>) -> io::Result<Self> {
+        let last = numbers(&path)?.try_fold(0, |last, number| number.map(|FileNumber(number)| last.max(number)))?;
+        let (folder, rooms) = (File::open(&path)?, Arc::new(Semaphore::new(ROOMS)));
+        Ok(Self {
+            path,
+            folder,
+            first: FileNumber(last + 1),
+            next: AtomicI64::new(last + 1),
+            rooms,
+            health,
+            _lock: lock,
+        })
+    }
+
+    /// Room for a body of up to [`JOURNAL_OCTETS_MAX`](super::JOURNAL_OCTETS_MAX) in memory, if there is some.
+    pub(super) fn room(&self) -> Option<Room> {
+        Arc::clone(&self.rooms).try_acquire_owned().ok()
     }
 
     /// Makes a file for a body. Dropped, it is deleted.
@@ -60,17 +73,29 @@ impl Spool {
         match File::open(self.path_of(number)) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) if is_shortage(&error) => Err(StoreError::TryAgain(Box::new(error))),
-            Err(error) => Err(StoreError::Failed(Box::new(error))),
+            Err(error) => Err(read_error(error)),
         }
     }
 
     /// Deletes a file whose row is gone. A file that stays is deleted when the store is next opened.
     pub(super) fn unlink(&self, number: FileNumber) {
         let path = self.path_of(number);
-        if let Err(error) = fs::remove_file(&path) {
+        if let Err(error) = fs::remove_file(&path)
+            && error.kind() != ErrorKind::NotFound
+        {
             tracing::warn!(%error, path = %path.display(), "can't delete the body of a message that is gone");
         }
+    }
+
+    /// The bodies that were there when the folder was opened, and perhaps are still.
+    pub(super) fn earlier(&self) -> io::Result<impl Iterator<Item = io::Result<FileNumber>>> {
+        let first = self.first;
+        Ok(numbers(&self.path)?.filter(move |number| number.as_ref().map_or(true, |number| *number < first)))
+    }
+
+    /// Makes the deletion of files durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.folder.sync_all()
     }
 
     fn path_of(&self, number: FileNumber) -> PathBuf {
@@ -119,30 +144,28 @@ impl Drop for SpoolFile {
     }
 }
 
-/// Deletes the files that no row names, and returns the greatest number of the others.
-fn sweep(path: &Path, connection: &Connection) -> Result<i64, OpenError> {
-    let io_error = |error| OpenError::io(path, error);
-    let mut last = 0;
-    for file in fs::read_dir(path).map_err(io_error)? {
-        let file = file.map_err(io_error)?;
-        let Some(number) = file.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        if messages::names(connection, FileNumber(number))? {
-            last = last.max(number);
-        } else {
-            fs::remove_file(file.path()).map_err(io_error)?;
-        }
-    }
-    Ok(last)
+/// The names in the folder that are numbers.
+fn numbers(path: &Path) -> io::Result<impl Iterator<Item = io::Result<FileNumber>>> {
+    let number = |file: fs::DirEntry| file.file_name().to_str().and_then(|name| name.parse().ok()).map(FileNumber);
+    Ok(fs::read_dir(path)?.filter_map(move |file| file.map(number).transpose()))
 }
 
 fn write_error(error: io::Error) -> StoreError {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full,
+    match error {
+        _ if is_full(&error) => StoreError::Full,
         _ if is_shortage(&error) => StoreError::TryAgain(Box::new(error)),
         _ => StoreError::Failed(Box::new(error)),
     }
+}
+
+/// What it means to its caller that a file can't be opened.
+pub(super) fn read_error(error: io::Error) -> StoreError {
+    if is_shortage(&error) { StoreError::TryAgain(Box::new(error)) } else { StoreError::Failed(Box::new(error)) }
+}
+
+/// There is no room.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 /// Too many files are open just now.

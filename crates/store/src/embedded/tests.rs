@@ -44,7 +44,7 @@ async fn cap(store: &Embedded, pages_more: i64) {
         let pages: i64 = group.pragma_query_value(None, "page_count", |row| row.get(0))?;
         group.pragma_update_and_check(None, "max_page_count", pages + pages_more, |_| Ok(()))
     };
-    store.writer.run(0, cap).await.unwrap();
+    store.writer.run(cap).await.unwrap();
 }
 
 #[tokio::test]
@@ -55,51 +55,37 @@ async fn a_full_database_fails_the_group_and_poisons() {
     deliver(&store, alice, 1000).await.unwrap();
     cap(&store, 1).await;
 
-    // The first job keeps the group open until the others are queued.
+    // The first job keeps the writer busy until the others are queued.
     let (open, gate) = std::sync::mpsc::channel();
-    let first = store.writer.run(0, move |_| Ok(gate.recv()));
-    let address = "bob@example.org".parse().unwrap();
-    let second = store.register(&address, None, NOW);
-    let third = deliver(&store, alice, 60_000);
-    let (first, second, third, ()) = tokio::join!(first, second, third, async { open.send(()).unwrap() });
-    assert!(matches!(first, Err(StoreError::Full)), "{first:?}");
+    let (begin, begun) = std::sync::mpsc::channel();
+    let mut first = Box::pin(store.writer.run(move |_| Ok((begin.send(()), gate.recv()))));
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context))).await.is_pending());
+    begun.recv().unwrap();
+    let (bob, carol) = ("bob@example.org".parse().unwrap(), "carol@example.org".parse().unwrap());
+    let second = store.register(&bob, None, NOW);
+    let third = store.writer.run(|group| group.execute_batch("CREATE TABLE big AS SELECT randomblob(60000)"));
+    let fourth = store.register(&carol, None, NOW);
+    let fifth = deliver(&store, alice, 60_000);
+    let (first, second, third, fourth, fifth, ()) =
+        tokio::join!(first, second, third, fourth, fifth, async { open.send(()).unwrap() });
+    let (begun, opened) = first.unwrap();
+    (begun.unwrap(), opened.unwrap());
     assert!(matches!(second, Err(RegisterError::Store(StoreError::Full))), "{second:?}");
     assert!(matches!(third, Err(StoreError::Full)), "{third:?}");
+    assert!(matches!(fourth, Err(RegisterError::Store(StoreError::Full))), "{fourth:?}");
+    // It is in the journal, though the tables can't be told.
+    fifth.unwrap();
 
     let later = deliver(&store, alice, 1).await;
     assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
     assert_eq!(store.maildrop(alice).await.unwrap().entries.len(), 1);
-    assert_eq!(store.mailbox(&address).await.unwrap(), None);
+    assert_eq!(store.mailbox(&bob).await.unwrap(), None);
     drop(store);
 
     let store = Embedded::open(dir.path()).unwrap();
-    assert_eq!(store.maildrop(alice).await.unwrap().entries.len(), 1);
+    let octets: Vec<u64> = store.maildrop(alice).await.unwrap().entries.iter().map(|entry| entry.octets).collect();
+    assert_eq!(octets, [1000, 60_000]);
     deliver(&store, alice, 60_000).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_report_that_finds_no_room_takes_its_message_along() {
-    let dir = TempDir::new().unwrap();
-    let store = Embedded::open(dir.path()).unwrap();
-    let (alice, bob) = (register(&store, "alice@example.org").await, register(&store, "bob@example.org").await);
-    // Room for the messages, of which one is in a file, and for the first report.
-    cap(&store, 40).await;
-    deliver(&store, alice, 10_000).await.unwrap();
-    let report = |octets| Report { message: message(bob), text: vec![b'x'; octets] };
-    let fits = vec![report(10_000)];
-    deliver_with(&store, alice, 100_000, fits).await.unwrap();
-    let does_not_fit = vec![report(10_000), report(200_000)];
-    let refused = deliver_with(&store, alice, 100_000, does_not_fit).await;
-    assert!(matches!(refused, Err(StoreError::Full)), "{refused:?}");
-    drop(store);
-
-    let store = Embedded::open(dir.path()).unwrap();
-    for (account, octets, messages) in [(alice, 110_000, 2), (bob, 10_000, 1)] {
-        let summary = store.summary(account).await.unwrap().unwrap();
-        assert_eq!((summary.octets, summary.messages), (octets, messages));
-        assert_eq!(store.maildrop(account).await.unwrap().entries.len() as u64, messages);
-    }
-    assert_eq!(std::fs::read_dir(dir.path().join("bodies")).unwrap().count(), 1);
 }
 
 #[tokio::test]
@@ -109,7 +95,7 @@ async fn a_panic_of_the_writer_leaves_nobody_waiting() {
     let alice = register(&store, "alice@example.org").await;
     // The first job panics when the second is in the queue.
     let (open, gate) = std::sync::mpsc::channel();
-    let first = store.writer.run(0, move |_| -> rusqlite::Result<()> { panic!("on purpose: {:?}", gate.recv()) });
+    let first = store.writer.run(move |_| -> rusqlite::Result<()> { panic!("on purpose: {:?}", gate.recv()) });
     let second = deliver(&store, alice, 1);
     let (first, second, ()) = tokio::join!(first, second, async { open.send(()).unwrap() });
     assert!(matches!(first, Err(StoreError::Unknown(_))), "{first:?}");

@@ -5,7 +5,8 @@ use store::{Body, Store};
 use crate::common::{deliver, entries, message, noise, read, read_all, register};
 
 /// Where engines may treat bodies differently.
-const LENGTHS: [usize; 7] = [0, 1, 1000, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, 1_000_000];
+const LENGTHS: [usize; 10] =
+    [0, 1, 1000, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 1_000_000];
 
 pub(crate) async fn any_length_comes_back_the_same(store: &impl Store) {
     let alice = register(store, "alice@example.org").await;
