@@ -129,6 +129,37 @@ async fn a_segment_goes_with_its_last_message_and_a_record_that_is_not_whole_cou
 }
 
 #[tokio::test]
+async fn a_segment_of_little_use_is_given_back() {
+    let dir = TempDir::new().unwrap();
+    let segments = || {
+        let name = |file: std::io::Result<fs::DirEntry>| file.unwrap().file_name().into_string().unwrap();
+        fs::read_dir(dir.path().join("journal")).unwrap().map(name).collect::<Vec<_>>()
+    };
+    let store = Embedded::open(dir.path()).unwrap();
+    let (alice, bob) = (register(&store, "alice@example.org").await, register(&store, "bob@example.org").await);
+    let mut kept = Vec::new();
+    for seed in 0..20 {
+        let bytes = noise(seed, 20_000);
+        deliver(&store, &[alice, bob][..if seed % 5 == 0 { 2 } else { 1 }], &bytes).await;
+        kept.extend((seed % 5 == 0).then_some(bytes));
+    }
+    drop(store);
+    let store = Embedded::open(dir.path()).unwrap();
+    assert_eq!(segments(), ["1"]);
+    store.flush(alice, &entries(&store, alice).await).await.unwrap();
+    while segments() != ["2"] {
+        std::thread::yield_now();
+    }
+    assert!(contents(&store, bob).await == kept);
+    drop(store);
+    let store = Embedded::open(dir.path()).unwrap();
+    assert!(contents(&store, bob).await == kept);
+    store.flush(bob, &entries(&store, bob).await).await.unwrap();
+    settle(&store).await;
+    assert_eq!(segments(), [""; 0]);
+}
+
+#[tokio::test]
 async fn bytes_that_have_rotted_are_not_handed_over() {
     let dir = TempDir::new().unwrap();
     let store = Embedded::open(dir.path()).unwrap();

@@ -190,6 +190,29 @@ pub(super) fn take_dead_segments(
         .collect()
 }
 
+/// The segments before this one of which less than a half is of use, and where each ends; the emptiest first.
+pub(super) fn sparse_segments(
+    connection: &Connection,
+    current: SegmentNumber,
+) -> rusqlite::Result<Vec<(SegmentNumber, u64)>> {
+    connection
+        .prepare_cached(
+            "SELECT number, octets FROM segment WHERE live > 0 AND live * 2 < octets AND number < ?1
+             ORDER BY live * 1.0 / octets",
+        )?
+        .query_map([current], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// Whether a message has its bytes in this place.
+pub(super) fn is_at(connection: &Connection, message: i64, place: Place) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM message WHERE id = ?1 AND segment = ?2 AND place = ?3")?.exists(params![
+        message,
+        place.segment,
+        place.at
+    ])
+}
+
 /// So far the tables know the journal: the segment, its octets, and the number of the next message.
 pub(super) fn position(connection: &Connection) -> rusqlite::Result<(SegmentNumber, u64, i64)> {
     connection.query_row("SELECT segment, octets, next_message FROM position", [], |row| {

@@ -69,7 +69,7 @@ async fn a_full_database_fails_the_group_and_poisons() {
     let (first, second, third, fourth, fifth, ()) =
         tokio::join!(first, second, third, fourth, fifth, async { open.send(()).unwrap() });
     let (begun, opened) = first.unwrap();
-    (begun.unwrap(), opened.unwrap());
+    begun.and(Ok(opened)).unwrap().unwrap();
     assert!(matches!(second, Err(RegisterError::Store(StoreError::Full))), "{second:?}");
     assert!(matches!(third, Err(StoreError::Full)), "{third:?}");
     assert!(matches!(fourth, Err(RegisterError::Store(StoreError::Full))), "{fourth:?}");

@@ -5,6 +5,7 @@
 //! others. Callers are answered when the sync has returned, not before. The first failure of a write or a sync is the last:
 //! nobody knows what the disk then holds, so everything later is refused until the store is opened anew.
 
+mod compaction;
 mod group;
 mod job;
 mod pending;

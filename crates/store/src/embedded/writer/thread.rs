@@ -12,6 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
+use super::compaction::{Compaction, Progress};
 use super::group::{AfterCommit, Group};
 use super::job::{self, Delivering, Job, Work};
 use super::{Pending, Queued};
@@ -39,6 +40,9 @@ const GROUP_RECIPIENTS_MAX: usize = 50_000;
 /// When there is nothing to do for so long, the tables are told what is pending.
 const QUIET: Duration = Duration::from_millis(5);
 
+/// And now and then too when there always is.
+const ROUNDS_WITHOUT_LEISURE_MAX: u32 = 32;
+
 /// What the writer works with.
 pub(in crate::embedded) struct Tools {
     pub(in crate::embedded) connection: Connection,
@@ -54,13 +58,15 @@ pub(in crate::embedded) struct Tools {
 
 /// Why a group failed: one cause, told to each of its callers.
 #[derive(Debug, Clone, Error)]
-enum GroupError {
+pub(super) enum GroupError {
     #[error("before COMMIT: {0}")]
     BeforeCommit(Arc<rusqlite::Error>),
     #[error("in COMMIT: {0}")]
     InCommit(Arc<rusqlite::Error>),
     #[error(transparent)]
     Journal(Arc<AppendError>),
+    #[error("cannot read the journal: {0}")]
+    Read(Arc<io::Error>),
 }
 
 impl GroupError {
@@ -74,7 +80,7 @@ impl GroupError {
                 AppendError::Write(_) => StoreError::Failed(Box::new(self.clone())),
                 AppendError::Sync(_) => StoreError::Unknown(Box::new(self.clone())),
             },
-            Self::BeforeCommit(_) => StoreError::Failed(Box::new(self.clone())),
+            Self::BeforeCommit(_) | Self::Read(_) => StoreError::Failed(Box::new(self.clone())),
             Self::InCommit(_) => StoreError::Unknown(Box::new(self.clone())),
         }
     }
@@ -86,6 +92,12 @@ impl From<rusqlite::Error> for GroupError {
     }
 }
 
+impl From<io::Error> for GroupError {
+    fn from(error: io::Error) -> Self {
+        Self::Read(Arc::new(error))
+    }
+}
+
 impl From<AppendError> for GroupError {
     fn from(error: AppendError) -> Self {
         Self::Journal(Arc::new(error))
@@ -94,7 +106,9 @@ impl From<AppendError> for GroupError {
 
 /// Starts it. It runs until the queue is closed, and then leaves nothing pending.
 pub(super) fn start(tools: Tools, queue: Receiver<Queued>, is_behind: Arc<AtomicBool>) -> io::Result<JoinOnDrop> {
-    let thread = Thread { tools, queue, is_behind, has_dead_segments: true };
+    let mut compaction = Compaction::default();
+    compaction.look_again();
+    let thread = Thread { tools, queue, is_behind, has_dead_segments: true, compaction, rounds_without_leisure: 0 };
     let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run())?;
     Ok(JoinOnDrop::new(thread))
 }
@@ -106,6 +120,8 @@ struct Thread {
     is_behind: Arc<AtomicBool>,
     /// Whether there may be segments that no message has its bytes in.
     has_dead_segments: bool,
+    compaction: Compaction,
+    rounds_without_leisure: u32,
 }
 
 /// Jobs that are done together.
@@ -137,16 +153,38 @@ impl Thread {
         }
     }
 
-    /// The next job; `None` when there will be no more.
+    /// The next job; `None` when there will be no more. What need not be done at once is done meanwhile.
     fn wait(&mut self) -> Option<Job> {
-        while !self.tools.pending.is_empty() && self.tools.health.check().is_ok() {
-            match self.queue.recv_timeout(QUIET) {
+        while self.has_leisure_work() && self.tools.health.check().is_ok() {
+            // While something moves there is no need to wait for quiet.
+            let quiet = if self.tools.pending.is_empty() { Duration::ZERO } else { QUIET };
+            match self.queue.recv_timeout(quiet) {
                 Ok(queued) => return Some(queued.job),
-                Err(RecvTimeoutError::Timeout) => self.settle(Commit::Lazy),
+                Err(RecvTimeoutError::Timeout) => self.use_leisure(),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
         self.queue.recv().ok().map(|queued| queued.job)
+    }
+
+    fn has_leisure_work(&self) -> bool {
+        !self.tools.pending.is_empty() || self.compaction.is_due()
+    }
+
+    /// Tells the tables what is pending, or else makes a step of a compaction.
+    fn use_leisure(&mut self) {
+        if !self.tools.pending.is_empty() {
+            return self.settle(Commit::Lazy);
+        }
+        let Tools { connection, journal, pending, segments, .. } = &mut self.tools;
+        match self.compaction.step(connection, segments, journal, pending) {
+            Ok(Progress::Some) => {}
+            Ok(Progress::Emptied) => {
+                self.has_dead_segments = true;
+                self.settle(Commit::Durable);
+            }
+            Err(error) => self.tools.health.poison(&error),
+        }
     }
 
     fn round(&mut self, first: Job) {
@@ -168,6 +206,11 @@ impl Thread {
         }
         if self.tools.pending.is_much() {
             self.settle(Commit::Lazy);
+        }
+        self.rounds_without_leisure += 1;
+        if self.compaction.is_due() && self.rounds_without_leisure >= ROUNDS_WITHOUT_LEISURE_MAX {
+            self.rounds_without_leisure = 0;
+            self.use_leisure();
         }
     }
 
@@ -285,7 +328,10 @@ impl Thread {
         let mut group = Group::new(&transaction);
         jobs.iter_mut().try_for_each(|job| job.run(&mut group))?;
         let (AfterCommit { changed, unlinked: files }, has_freed) = group.finish()?;
-        self.has_dead_segments |= has_freed;
+        if has_freed {
+            self.has_dead_segments = true;
+            self.compaction.look_again();
+        }
         let segments = match kind {
             Commit::Durable if mem::take(&mut self.has_dead_segments) => {
                 messages::take_dead_segments(&transaction, journal.segment())?
