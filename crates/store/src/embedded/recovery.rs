@@ -41,6 +41,10 @@ pub(super) fn replay(connection: &Connection, segments: &Arc<Segments>) -> Resul
         let Some(file) = segments.read(number)? else { continue };
         let mut records = Records::new(number, &file, if number == known { known_octets } else { 0 })?;
         while let Some(Record { table, bytes, end }) = records.next()? {
+            // An opening that was interrupted has copied it already.
+            if pending.has_seen(&table) {
+                continue;
+            }
             let octets = usize::try_from(end - bytes.at).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
             let mut copy = vec![0; octets];
             file.read_exact_at(&mut copy, bytes.at)?;
