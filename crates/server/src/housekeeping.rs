@@ -33,6 +33,7 @@ async fn round<S: Store>(shared: &Shared<S>) {
     let settings = shared.settings();
     settings.registration_rate.forget_quiet_peers();
     shared.failures.forget_old();
+    shared.look_for_room();
     let now = clock::now();
     // First those in use: a sweep must not find them idle.
     let touched = shared.store.touch(&shared.presence.in_use(), now).await;

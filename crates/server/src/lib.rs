@@ -18,6 +18,7 @@ mod peers;
 mod policy;
 mod presence;
 mod proxied;
+mod room;
 mod server;
 mod shared;
 mod tls;

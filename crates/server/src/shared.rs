@@ -12,6 +12,7 @@ use crate::derivations::Derivations;
 use crate::failures::Failures;
 use crate::peers::{Connections, RegistrationRate};
 use crate::presence::Presence;
+use crate::room::KnownRoom;
 use crate::tls::Acceptor;
 
 /// The server behind its listeners.
@@ -23,6 +24,7 @@ pub(crate) struct Shared<S> {
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) derivations: Derivations,
     pub(crate) failures: Failures,
+    pub(crate) room: KnownRoom,
     decoy_secret: [u8; 32],
     settings: RwLock<Arc<Settings>>,
     next_trace_id: AtomicU64,
@@ -57,6 +59,7 @@ impl<S> Shared<S> {
             stopping: watch::Sender::new(false),
             derivations: Derivations::new(),
             failures: Failures::default(),
+            room: KnownRoom::default(),
             decoy_secret,
             settings: RwLock::new(settings),
             next_trace_id: AtomicU64::new(u64::try_from(microseconds).unwrap_or_default()),

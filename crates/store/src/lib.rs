@@ -90,6 +90,12 @@ pub trait Store: Send + Sync + 'static {
     /// addresses are then free at once, and lets go of addresses held until `now` or earlier.
     fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 
+    /// Whether it takes writes: [`StoreError::Poisoned`] if not. As cheap as a look at a flag.
+    fn takes_writes(&self) -> Result<(), StoreError>;
+
+    /// The octets that the disk has left for it. Asks the system.
+    fn free_octets(&self) -> Result<u64, StoreError>;
+
     /// Room for a message's bytes. Dropped without delivery it leaves nothing behind.
     fn body(&self) -> Self::Body;
 

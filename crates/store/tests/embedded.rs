@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use rustix::fs::statvfs;
 use store::embedded::{Embedded, JOURNAL_OCTETS_MAX, OpenError};
 use store::{
     Body, Form, Mailbox, NewMessage, Quota, REPORT_OCTETS_MAX, Reader, RegistrationMode, Store, StoreError, Timestamp,
@@ -389,4 +390,12 @@ async fn a_caller_that_goes_away_does_not_stop_the_job() {
     drop(call);
     settle(&store).await;
     assert!(store.mailbox(&alice).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn room_is_on_the_disk() {
+    let (store, dir) = fresh();
+    let system = statvfs(dir.path()).unwrap();
+    assert!((1..=system.f_blocks * system.f_frsize).contains(&store.free_octets().unwrap()));
+    store.takes_writes().unwrap();
 }

@@ -37,6 +37,7 @@ async fn after_a_failed_write_there_are_no_others_until_reopening() {
     let broken = store.deliver(message(&[alice]), big, vec![report(&[bob], b"of the first")]).await;
     assert!(matches!(broken, Err(StoreError::Failed(_))), "{broken:?}");
     assert_eq!(fs::read_dir(dir.path().join("bodies")).unwrap().count(), 1);
+    store.takes_writes().unwrap();
 
     // A group that does not fit into the journal, though its beginning does.
     limit_files(Some(10_000));
@@ -46,6 +47,7 @@ async fn after_a_failed_write_there_are_no_others_until_reopening() {
 
     // The disk is in order again, the store is not.
     limit_files(None);
+    assert!(matches!(store.takes_writes(), Err(StoreError::Poisoned)));
     let later = try_deliver(&store, &[alice], b"later").await;
     assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
     let flushed = store.flush(alice, &entries(&store, alice).await).await;

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::process::Signal;
+
 use crate::client::Client;
 use crate::host::Host;
 use crate::until::until;
@@ -106,6 +108,54 @@ async fn the_size_of_a_mailbox() -> io::Result<()> {
     assert_eq!(reader.retrieve().await?.len(), 2);
     reader.expect("NOOP", "250 ").await?;
     assert_eq!(sender.recipient(&to).await?, "250 2.1.5 OK");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_reserve_of_the_disk() -> io::Result<()> {
+    const NO_ROOM: &str = "452 Out of storage, try again later";
+    const WARNING: &str = "the disk is almost full";
+    const RELIEF: &str = "there is room on the disk again";
+    let host = Host::new("");
+    let mut reader = host.registered("reader").await?;
+    let password = reader.password().await?;
+    let to = reader.address.clone();
+    assert_eq!(reader.send(&[&to], &text(1000)).await?, "250 OK");
+
+    host.configure("limits.reserve = \"100 PiB\"");
+    host.signal(Signal::HUP);
+    until("a new connection finds it", async || {
+        let mut sender = host.registered("").await?;
+        Ok(sender.say(&format!("MAIL FROM:<{}>", sender.address)).await? == NO_ROOM)
+    })
+    .await?;
+    // All else goes on.
+    let mut reader = host.logged_in(&to, &password).await?;
+    assert_eq!(reader.retrieve().await?.len(), 1);
+    assert_eq!(reader.say(&format!("MAIL FROM:<{to}>")).await?, NO_ROOM);
+    assert_eq!(reader.retrieve().await?.len(), 0, "it was flushed");
+    let mut is_told_of = async |what: &str| {
+        until(&format!("the log says that {what}"), async || {
+            // The store is asked once a second, when there is mail.
+            reader.say(&format!("MAIL FROM:<{to}>")).await?;
+            reader.say("RSET").await?;
+            Ok(host.log().contains(what))
+        })
+        .await
+    };
+    is_told_of(WARNING).await?;
+
+    host.configure("limits.reserve = \"1 KiB\"");
+    host.signal(Signal::HUP);
+    until("a new connection finds it", async || {
+        let mut sender = host.registered("").await?;
+        Ok(sender.say(&format!("MAIL FROM:<{}>", sender.address)).await? == "250 OK")
+    })
+    .await?;
+    assert_eq!(host.registered("").await?.send(&[&to], &text(1000)).await?, "250 OK");
+    is_told_of(RELIEF).await?;
+    let log = host.log();
+    assert_eq!((log.matches(WARNING).count(), log.matches(RELIEF).count()), (1, 1), "{log}");
     Ok(())
 }
 

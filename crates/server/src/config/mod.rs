@@ -36,6 +36,10 @@ const AUTOLOGOUT_MIN: Duration = Duration::from_secs(10 * 60);
 /// The most that an SMTP client can be told of a limit: six digits (RFC 9422 §3).
 const LIMITS_VALUE_MAX: u64 = 999_999;
 
+/// What is left free of the disk unless configured: what the store writes without mail coming in (docs/durability.md), and the
+/// end of the largest message beside it; and little enough for a disk of a gigabyte.
+const RESERVE: ByteSize = ByteSize::mib(64);
+
 /// The configuration, checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -125,6 +129,9 @@ pub struct Limits {
     /// Longest command line, in octets, its end included.
     #[serde(deserialize_with = "values::within::<512, { AUTH_OCTETS_MAX as u64 }, _, _>")]
     pub command_octets: usize,
+    /// What is left free of the disk; 0: nothing.
+    #[serde(deserialize_with = "values::size", serialize_with = "values::exact_size")]
+    pub reserve: ByteSize,
     /// Slowest mail data: size a second, over a whole message that has taken longer than `timeouts.data`.
     #[serde(deserialize_with = "values::size", serialize_with = "values::exact_size")]
     pub min_rate: ByteSize,
@@ -197,6 +204,7 @@ impl Default for Limits {
             connections_per_peer: 1000,
             errors_per_session: errors,
             command_octets,
+            reserve: RESERVE,
             min_rate: ByteSize::b(data_octets_per_second_min),
         }
     }

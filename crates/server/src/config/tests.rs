@@ -119,6 +119,19 @@ fn limits_of_a_session_and_a_mailbox() {
 }
 
 #[test]
+fn a_reserve_may_be_of_any_size() {
+    for (text, reserve) in [
+        ("", ByteSize::mib(64)),
+        ("limits.reserve = 0", ByteSize::b(0)),
+        ("limits.reserve = \"100 PiB\"", ByteSize::pib(100)),
+    ] {
+        let config = parse(text).unwrap();
+        assert_eq!(config.limits.reserve, reserve);
+        assert_eq!(parse(&config.resolved().unwrap()).unwrap().limits.reserve, reserve);
+    }
+}
+
+#[test]
 fn aliases_are_part_of_it() {
     let text = "[aliases]\n\"*\" = \"alice\"\ninfo = [\"alice\", \"bob@mymailserver\"]\n";
     let config = parse(text).unwrap();
@@ -156,6 +169,7 @@ fn what_is_wrong_is_said_with_line_and_key() {
             "twice",
         ),
         ("[limits]\nmailbox_size = \"much\"", "line 2", "50 MiB"),
+        ("[limits]\nreserve = -1", "line 2, reserve: ", "50 MiB"),
         ("[timeouts]\ncommand = \"500000000years\"", "line 2", "at most"),
         ("[timeouts]\n\ndata = \"0s\"", "line 3", "at least"),
         ("[registration]\ntokens = [\"sesame\", 5]", "line 2, tokens", "list of texts"),

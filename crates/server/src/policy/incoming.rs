@@ -5,7 +5,7 @@ use proto::carriable::Carrier;
 use proto::header::Scan;
 use proto::smtp::Reply;
 use proto::smtp::server::{BeginData, Body, Envelope};
-use store::{Form, Store};
+use store::{Form, Store, StoreError};
 
 use super::transaction::Accepted;
 use super::{Client, store_refusal};
@@ -57,7 +57,7 @@ impl<B: store::Body> Message<B> {
         Self { body, header: Scan::default(), carrier, copy }
     }
 
-    async fn take(&mut self, octets: &[u8]) -> Result<(), store::StoreError> {
+    async fn take(&mut self, octets: &[u8]) -> Result<(), StoreError> {
         self.header.read(octets);
         if let Some(counting) = &mut self.carrier {
             counting.carrier.write(octets, &mut counting.scratch);
@@ -106,7 +106,9 @@ impl<S: Store> Client<S> {
     /// Takes octets of the message. What goes wrong is said when its end has come.
     pub(crate) async fn take(&mut self, octets: &[u8]) {
         let Incoming::Open(message) = &mut self.incoming else { return };
-        if let Err(error) = message.take(octets).await {
+        let has_room = self.shared.take_room(octets.len(), self.settings.config.limits.reserve);
+        let taken = if has_room { message.take(octets).await } else { Err(StoreError::Full) };
+        if let Err(error) = taken {
             self.incoming = Incoming::Failed(self.transaction.span.in_scope(|| store_refusal(&error)));
         }
     }

@@ -13,7 +13,7 @@ use proto::smtp::{Reply, replies};
 use store::{Account, Store, StoreError};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Client, password};
+use super::{Client, log_failure, password};
 use crate::clock;
 
 /// When a failed login is answered, counted from its last message: later than any work that could tell what was wrong with it.
@@ -97,7 +97,7 @@ impl<S: Store> Client<S> {
         }
         // A store that takes no writes can still be read from.
         if let Err(error) = self.shared.store.touch(&[account.id], clock::now()).await {
-            tracing::error!(%error, "cannot note that an account is in use");
+            log_failure(&error, "cannot note that an account is in use");
         }
         tracing::info!(address = %account.address, "logged in");
         Ok(())

@@ -13,7 +13,7 @@ use proto::smtp::{Reply, replies};
 use store::{AccountId, Arrivals, EntryId, Form, Maildrop, MaildropEntry, Reader, Store, StoreError};
 use tokio::time::Instant;
 
-use super::{Client, Identity, store_refusal};
+use super::{Client, Identity, log_failure, store_refusal};
 
 /// What stands in the place of a message that the store can't read, so that those behind it can be had.
 const NOTICE: &[u8] = b"This message is damaged and cannot be read. It stays on the server: tell its operator.\r\n";
@@ -214,7 +214,7 @@ impl<S: Store> Client<S> {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, "cannot remove messages: they stay");
+                log_failure(&error, "cannot remove messages: they stay");
                 Err(responses::NOT_REMOVED)
             }
         }
@@ -225,7 +225,7 @@ impl<S: Store> Client<S> {
         let Some((account, entries)) = std::mem::take(&mut self.handover).maildrop else { return };
         match self.shared.store.flush(account, &entries).await {
             Ok(()) => tracing::info!(messages = entries.len(), "flushed"),
-            Err(error) => tracing::error!(%error, "cannot flush what was handed over: it will come again"),
+            Err(error) => log_failure(&error, "cannot flush what was handed over: it will come again"),
         }
     }
 }

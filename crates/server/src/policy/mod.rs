@@ -139,15 +139,23 @@ async fn depart<S: Store>(shared: &Shared<S>, settings: &Settings, identity: Ide
         Err(error) => Err(error),
     };
     if let Err(error) = result {
-        tracing::error!(%error, "cannot note that a client has left");
+        log_failure(&error, "cannot note that a client has left");
     }
 }
 
 /// What a client is told when the store did not do it; the cause goes to the log.
 fn store_refusal(error: &StoreError) -> Reply {
-    tracing::error!(%error, "the store did not do it");
+    log_failure(error, "the store did not do it");
     match error {
         StoreError::Full => replies::STORE_FULL,
         _ => replies::STORE_FAILED,
+    }
+}
+
+/// Tells the operator why the store did not do it. That it takes no writes any more it has said itself when that began.
+pub(crate) fn log_failure(error: &StoreError, what: &str) {
+    match error {
+        StoreError::Poisoned => tracing::debug!(%error, "{what}"),
+        _ => tracing::error!(%error, "{what}"),
     }
 }

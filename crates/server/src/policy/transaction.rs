@@ -7,8 +7,8 @@ use proto::smtp::{Reply, replies};
 use store::{AccountId, Mailbox, Recipient, Store};
 use tracing::Span;
 
-use super::Client;
 use super::routing::{Member, Route};
+use super::{Client, store_refusal};
 
 /// From so many accounts on that the aliases of one message have led to, it takes no more recipients.
 const MEMBERS_MAX: usize = 10_000;
@@ -127,11 +127,20 @@ impl<S: Store> Client<S> {
             None if sender.is_some_and(|sender| self.is_local(sender)) => Err(replies::REGISTER_FIRST),
             None => Ok(()),
         };
-        if verdict.is_ok() {
-            let id = self.shared.trace_id();
-            self.transaction = Transaction { span: tracing::info_span!("transaction", id), id, members: 0 };
+        verdict.and_then(|()| self.is_there_room(mail.parameters.octets.unwrap_or(0)))?;
+        let id = self.shared.trace_id();
+        self.transaction = Transaction { span: tracing::info_span!("transaction", id), id, members: 0 };
+        Ok(())
+    }
+
+    /// What can't be kept need not be sent (RFC 5321 §4.2.3, RFC 1870 §6.1).
+    fn is_there_room(&self, octets: u64) -> Result<(), Reply> {
+        self.shared.store.takes_writes().map_err(|error| store_refusal(&error))?;
+        if self.shared.has_room_for(octets, self.settings.config.limits.reserve) {
+            return Ok(());
         }
-        verdict
+        tracing::debug!(octets, "a message was refused for lack of room");
+        Err(replies::STORE_FULL)
     }
 
     /// An account that has ended in the middle of a message sends it no more.

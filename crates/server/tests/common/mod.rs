@@ -28,7 +28,17 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(config: Config) -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), config)
+    }
+
+    /// The same data served with another configuration. Connections are cut off.
+    pub(crate) fn start_again(self, config: Config) -> Self {
+        let Self { data, _runtime: runtime, .. } = self;
+        drop(runtime);
+        Self::start_in(data, config)
+    }
+
+    fn start_in(data: TempDir, config: Config) -> Self {
         let runtime = Runtime::new().unwrap();
         let addresses = runtime.block_on(async {
             let store = Embedded::open(data.path()).unwrap();

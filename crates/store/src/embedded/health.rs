@@ -23,7 +23,11 @@ impl Health {
     /// Ends the writing.
     pub(super) fn poison(&self, cause: &dyn Error) {
         if !self.is_poisoned.swap(true, Ordering::AcqRel) {
-            tracing::error!(%cause, "a write failed: the store takes no more until it is opened anew");
+            tracing::error!(
+                %cause,
+                "a write failed, so no more are tried: what is there can be read; see that the disk is in order and has \
+                 room, then restart the server"
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 //! One thread writes, in groups that share a sync (`writer`). Reads happen where they are asked for (`readers.rs`). What
 //! is on disk when, and why nothing that was acknowledged can be lost, is told in `docs/durability.md`.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use proto::sasl::scram::Verifier;
@@ -34,6 +35,7 @@ mod reader;
 mod readers;
 mod recovery;
 mod registration;
+mod room;
 mod schema;
 mod secret;
 mod spool;
@@ -50,6 +52,7 @@ pub use recovery::RecoveryError;
 
 use accounts::NewQuota;
 use body::Stored;
+use health::Health;
 use journal::Segments;
 use mailboxes::Mailboxes;
 use messages::{Delivery, Location};
@@ -73,6 +76,9 @@ pub struct Embedded {
     segments: Arc<Segments>,
     spool: Arc<Spool>,
     bells: Bells,
+    /// The folder that everything is in.
+    folder: File,
+    health: Arc<Health>,
 }
 
 #[derive(Debug, Error)]
@@ -180,6 +186,14 @@ impl Store for Embedded {
 
     async fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> Result<Swept, StoreError> {
         self.writer.run(move |group| accounts::sweep(group, idle_since, now)).await
+    }
+
+    fn takes_writes(&self) -> Result<(), StoreError> {
+        self.health.check()
+    }
+
+    fn free_octets(&self) -> Result<u64, StoreError> {
+        room::free_octets(&self.folder)
     }
 
     fn body(&self) -> EmbeddedBody {

@@ -1,5 +1,6 @@
 //! Opening a store: the folders, the lock, the database brought up to date, and what a crash has left behind swept away.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,6 +83,7 @@ impl Embedded {
         schema::migrate(&mut connection, steps_taken)?;
         database::checkpoint_all(&connection)?;
         folder::sync(dir).map_err(|error| OpenError::io(dir, error))?;
+        let folder = File::open(dir).map_err(|error| OpenError::io(dir, error))?;
 
         let io_error = |error| OpenError::io(dir, error);
         let health = Arc::new(Health::default());
@@ -101,9 +103,9 @@ impl Embedded {
             spool: Arc::clone(&spool),
             mailboxes: Arc::clone(&mailboxes),
             bells: bells.clone(),
-            health,
+            health: Arc::clone(&health),
         };
         let writer = Writer::start(tools).map_err(io_error)?;
-        Ok(Self { lookups, listings, _sweeper: sweeper, writer, mailboxes, segments, spool, bells })
+        Ok(Self { lookups, listings, _sweeper: sweeper, writer, mailboxes, segments, spool, bells, folder, health })
     }
 }
