@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
 use std::{fs, io};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
@@ -14,7 +16,11 @@ use crate::until::until;
 pub(crate) struct Host {
     server: Server,
     home: Home,
+    prepare: Prepare,
 }
+
+/// What else the server's command is given, at each start.
+type Prepare = Box<dyn Fn(&mut Command)>;
 
 impl Host {
     /// A server with this configuration, on a free port.
@@ -23,10 +29,17 @@ impl Host {
     }
 
     /// A server that logs as `RUST_LOG` says.
-    pub(crate) fn logging(config: &str, filter: &str) -> Self {
-        let home = Home::new();
+    pub(crate) fn logging(config: &str, filter: &'static str) -> Self {
+        Self::prepared(Home::new(), config, move |command| {
+            command.env("RUST_LOG", filter);
+        })
+    }
+
+    /// A server in this home, whose command is prepared like this.
+    pub(crate) fn prepared(home: Home, config: &str, prepare: impl Fn(&mut Command) + 'static) -> Self {
         fs::write(home.path("config.toml"), config).unwrap();
-        Self { server: start(&home, filter), home }
+        let prepare: Prepare = Box::new(prepare);
+        Self { server: start(&home, &prepare), home, prepare }
     }
 
     pub(crate) fn address(&self) -> &str {
@@ -79,9 +92,24 @@ impl Host {
         self.server.process.wait().unwrap();
     }
 
+    /// The command that starts it.
+    pub(crate) fn command(&self) -> Command {
+        command(&self.home, &self.prepare)
+    }
+
     /// Starts it again after its end, with the same data.
     pub(crate) fn start_again(&mut self) {
-        self.server = start(&self.home, "info");
+        self.server = start(&self.home, &self.prepare);
+    }
+
+    /// The address of a listener that its command has been given beside the first one, in their order.
+    pub(crate) fn next_listener(&mut self) -> String {
+        self.server.next_listener()
+    }
+
+    /// The path of a file in its home.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path(name)
     }
 
     /// Waits for its end; its exit code.
@@ -146,7 +174,7 @@ impl Host {
         line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.server.process)
     }
 }
@@ -157,12 +185,18 @@ pub(crate) fn raise_descriptor_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
-fn start(home: &Home, filter: &str) -> Server {
+fn start(home: &Home, prepare: &Prepare) -> Server {
+    Server::start(&mut command(home, prepare))
+}
+
+fn command(home: &Home, prepare: &Prepare) -> Command {
     let path = |name| home.path(name).to_str().unwrap().to_owned();
     let arguments =
         ["serve", "--config", &path("config.toml"), "--listen", "smtp=127.0.0.1:0", "--data", &path("data")];
     let log = fs::File::options().append(true).create(true).open(path("log")).unwrap();
-    Server::start(home.command(&arguments).env("RUST_LOG", filter).stderr(log))
+    let mut command = home.command(&arguments);
+    prepare(command.env("RUST_LOG", "info").stderr(log));
+    command
 }
 
 /// As `/proc/net/tcp` writes an address.
