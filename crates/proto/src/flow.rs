@@ -17,8 +17,6 @@ pub const INPUT_OCTETS_MAX: usize = 64 << 10;
 pub(crate) const OUTPUT_OCTETS: usize = 64 << 10;
 /// How much of a bad line is kept: its verb, if that is a usual one.
 const BAD_LINE_OCTETS: usize = 8;
-/// What each buffer of an idle session may keep.
-const IDLE_OCTETS_MAX: usize = 4 << 10;
 
 /// What goes in and out.
 pub(crate) struct Flow {
@@ -82,10 +80,11 @@ impl Flow {
     /// Gives back what only a busy session needs.
     pub(crate) fn rest(&mut self) {
         for buffer in [&mut self.input, &mut self.output] {
-            if buffer.is_empty() && buffer.capacity() > IDLE_OCTETS_MAX {
+            if buffer.is_empty() {
                 *buffer = BytesMut::new();
             }
         }
+        self.line = Vec::new();
     }
 
     /// Drops the input that the last move lent out.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use proto::smtp::replies;
 use proto::{Domain, pop3, smtp};
 use store::Store;
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{Instrument, Span};
 
 use crate::config::{Config, Listen, Protocol, Tls};
@@ -88,13 +89,11 @@ pub(crate) async fn serve<S: Store>(
 ) {
     tracing::debug!("connected");
     let settings = shared.settings();
-    let around = Surroundings {
-        stopping: shared.stopping.subscribe(),
-        patience: settings.config.timeouts.data,
-        acceptor: settings.acceptor.clone(),
-    };
+    let mut stopping = shared.stopping.subscribe();
+    let (stopping, timer) = (pin!(stops(&mut stopping)), pin!(sleep(settings.config.timeouts.command)));
+    let mut around = Surroundings::new(&settings, stopping, timer);
     let mut client = Client::new(shared, settings.clone(), listen.clone(), peer);
-    let result = converse(&mut client, &settings.config, &listen, transport, around).await;
+    let result = converse(&mut client, &settings.config, &listen, transport, &mut around).await;
     // Before the peer sees the end: by then its account's fate is settled, and it may come again.
     client.leave().await;
     drop(admission);
@@ -117,7 +116,7 @@ async fn converse<S: Store>(
     config: &Config,
     listen: &Listen,
     transport: Transport,
-    mut around: Surroundings,
+    around: &mut Surroundings<'_>,
 ) -> io::Result<Transport> {
     let (transport, channel) = match listen.tls {
         Tls::Implicit => around.encrypt(transport).await?,

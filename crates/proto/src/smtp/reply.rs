@@ -8,6 +8,9 @@ use thiserror::Error;
 
 use crate::Domain;
 
+/// Octets of a line beside its text: code, enhanced code, what parts them, and the line end.
+const LINE_OVERHEAD_OCTETS: usize = 16;
+
 /// Longest reply line that is taken from a server, in octets. RFC 5321 §4.5.3.1.5 wants 512; some servers say more.
 pub const REPLY_LINE_OCTETS_MAX: usize = 2048;
 /// Most lines of one reply that are taken from a server.
@@ -95,6 +98,8 @@ impl Reply {
 
     /// Writes it for the wire; the enhanced code only to a peer that knows such codes (RFC 2034 §4).
     pub fn write(&self, with_enhanced: bool, out: &mut BytesMut) {
+        // Most have one line.
+        out.reserve(self.text.len() + LINE_OVERHEAD_OCTETS);
         let mut lines = self.text.split('\n').peekable();
         while let Some(line) = lines.next() {
             put_number(self.code, out);

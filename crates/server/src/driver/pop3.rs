@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use proto::pop3::server::{Session, Step};
 use store::Store;
 
-use super::{COMMANDS_OCTETS, Surroundings, Transport};
+use super::{Surroundings, Transport};
 use crate::policy::{Client, Listed};
 
 /// Pumps until the session closes, or the peer does; the connection is then still to be closed.
@@ -15,7 +15,7 @@ pub(crate) async fn run<S: Store>(
     mut session: Session<Listed>,
     client: &mut Client<S>,
     mut transport: Transport,
-    mut around: Surroundings,
+    around: &mut Surroundings<'_>,
 ) -> io::Result<Transport> {
     loop {
         match session.next(Instant::now()) {
@@ -71,10 +71,6 @@ pub(crate) async fn run<S: Store>(
 impl super::Session for Session<Listed> {
     fn input(&mut self) -> &mut BytesMut {
         self.input()
-    }
-
-    fn room(&self) -> usize {
-        COMMANDS_OCTETS
     }
 
     fn deadline(&self) -> Instant {

@@ -10,7 +10,7 @@ use store::Store;
 use tracing::Instrument;
 
 use super::transport::{Arrived, Transport};
-use super::{COMMANDS_OCTETS, DATA_OCTETS, Surroundings, waiting};
+use super::{Surroundings, waiting};
 use crate::policy::{Accepted, Client};
 
 /// Pumps until the session closes, or the peer does; the connection is then still to be closed.
@@ -20,7 +20,7 @@ pub(crate) async fn run<S: Store>(
     mut session: Session<Accepted>,
     client: &mut Client<S>,
     mut transport: Transport,
-    mut around: Surroundings,
+    around: &mut Surroundings<'_>,
 ) -> io::Result<Transport> {
     loop {
         match session.next(Instant::now()) {
@@ -90,8 +90,7 @@ pub(crate) async fn run<S: Store>(
             }
 
             Step::Retrieve(ask) => {
-                let (verdict, early) =
-                    waiting::retrieve(client, &mut transport, &mut around.stopping, ask.question.wait).await?;
+                let (verdict, early) = waiting::retrieve(client, &mut transport, around, ask.question.wait).await?;
                 ask.answer(verdict);
                 session.receive(&early);
             }
@@ -131,10 +130,6 @@ fn poll(session: &mut Session<Accepted>, transport: &mut Transport) -> io::Resul
 impl super::Session for Session<Accepted> {
     fn input(&mut self) -> &mut BytesMut {
         self.input()
-    }
-
-    fn room(&self) -> usize {
-        if self.is_in_data() { DATA_OCTETS } else { COMMANDS_OCTETS }
     }
 
     fn deadline(&self) -> Instant {

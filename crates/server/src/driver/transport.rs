@@ -1,10 +1,13 @@
 //! The connection beneath a session: a socket, in clear text or encrypted.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use proto::sasl::Channel;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
@@ -13,6 +16,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 pub(crate) use crate::tls::Arrived;
 use crate::tls::{self, Acceptor, TlsStream};
+
+/// The most octets that are received at once.
+const RECEIVED_OCTETS_MAX: usize = 32 << 10;
 
 /// A connection with a peer.
 pub(crate) enum Transport {
@@ -41,6 +47,20 @@ impl Transport {
             Self::Unix(stream) => stream.try_write(octets),
             Self::Tls(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
+    }
+
+    /// Puts what the peer sends next behind the input; how many octets, none at the end of the connection.
+    pub(super) async fn receive(&mut self, input: &mut BytesMut) -> io::Result<usize> {
+        poll_fn(|context| self.poll_receive(context, input)).await
+    }
+
+    /// The same. It arrives on the stack: a connection that waits has no buffer.
+    pub(super) fn poll_receive(&mut self, context: &mut Context<'_>, input: &mut BytesMut) -> Poll<io::Result<usize>> {
+        let mut room = [MaybeUninit::uninit(); RECEIVED_OCTETS_MAX];
+        let mut buffer = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(self).poll_read(context, &mut buffer))?;
+        input.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Reads what has arrived already.

@@ -3,24 +3,23 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use proto::INPUT_OCTETS_MAX;
 use proto::smtp::Reply;
 use store::Store;
-use tokio::io::AsyncReadExt;
-use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-use super::{Transport, stops};
+use super::{Surroundings, Transport};
 use crate::policy::Client;
 
 /// Takes stock of the mailbox, and waits while it is empty. The second value is what the client sent meanwhile.
 pub(super) async fn retrieve<S: Store>(
     client: &mut Client<S>,
     transport: &mut Transport,
-    stopping: &mut watch::Receiver<bool>,
+    around: &mut Surroundings<'_>,
     wait: Duration,
-) -> io::Result<(Result<usize, Reply>, Vec<u8>)> {
-    let mut early = Vec::new();
+) -> io::Result<(Result<usize, Reply>, BytesMut)> {
+    let mut early = BytesMut::new();
     let mut waiting = match client.open_maildrop(wait).await {
         Ok((_, Some(waiting))) => waiting,
         Ok((count, None)) => return Ok((Ok(count), early)),
@@ -30,12 +29,12 @@ pub(super) async fn retrieve<S: Store>(
         // A client that has closed its end, and a server that stops, are told at once what there is.
         let over = tokio::select! {
             () = waiting.arrivals.wait() => false,
-            received = transport.read_buf(&mut early), if early.len() < INPUT_OCTETS_MAX => match received? {
+            received = transport.receive(&mut early), if early.len() < INPUT_OCTETS_MAX => match received? {
                 0 => true,
                 _ => continue,
             },
             () = sleep_until(waiting.until) => true,
-            () = stops(stopping) => true,
+            () = around.stops() => true,
         };
         match client.look_again().await {
             Ok(0) if !over => {}

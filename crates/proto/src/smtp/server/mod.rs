@@ -123,11 +123,6 @@ impl<R: 'static> Session<R> {
         self.core.expect_more();
     }
 
-    /// Whether mail data is coming in, so that much input at once is worth its room.
-    pub fn is_in_data(&self) -> bool {
-        matches!(self.state, State::Data(_) | State::Dropping(_))
-    }
-
     /// The server is stopping: the session ends at its next command.
     pub fn stop(&mut self) {
         self.core.stopping = true;
@@ -277,7 +272,8 @@ impl<R: 'static> Session<R> {
         } else if now >= self.deadline() {
             self.close_with(&replies::TIMEOUT)
         } else {
-            if !self.is_in_data() {
+            // Mail data comes at a pace that is worth its buffers.
+            if !matches!(self.state, State::Data(_) | State::Dropping(_)) {
                 self.core.flow.rest();
             }
             Some(Move::NeedInput)
