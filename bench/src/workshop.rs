@@ -1,0 +1,54 @@
+//! The folder that everything measured lives in, on the disk that is measured.
+//!
+//! What is no longer wanted is moved aside and deleted at the very end: on ext4 the deletion of many files slows down for a
+//! minute whoever makes new ones.
+
+use std::cell::Cell;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+
+/// A folder of our own, gone when dropped.
+pub(crate) struct Workshop {
+    folder: TempDir,
+    names: Cell<u32>,
+}
+
+impl Workshop {
+    /// A new one below `parent`, where this many octets have to be free.
+    pub(crate) fn new(parent: &Path, octets_min: u64) -> anyhow::Result<Self> {
+        fs::create_dir_all(parent)?;
+        let room = rustix::fs::statvfs(parent)?;
+        let free = room.f_bavail * room.f_frsize;
+        ensure!(free >= octets_min, "{octets_min} octets have to be free on the disk, {free} are: see --folder");
+        let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(parent.canonicalize()?)?;
+        // Other servers work as other users.
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
+        fs::create_dir(folder.path().join("graveyard"))?;
+        Ok(Self { folder, names: Cell::new(0) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A new folder.
+    pub(crate) fn make(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = self.path().join(format!("{name}-{}", self.next_number()));
+        fs::create_dir(&folder)?;
+        Ok(folder)
+    }
+
+    /// Moves a folder or file out of the way.
+    pub(crate) fn bury(&self, path: &Path) -> anyhow::Result<()> {
+        let grave = self.path().join("graveyard").join(self.next_number().to_string());
+        fs::rename(path, grave).with_context(|| format!("cannot move {} aside", path.display()))
+    }
+
+    fn next_number(&self) -> u32 {
+        self.names.replace(self.names.get() + 1)
+    }
+}
