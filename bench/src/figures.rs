@@ -8,8 +8,8 @@ use crate::machine::Machine;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
-    /// How the program was called.
-    pub(crate) command: String,
+    /// Whether there were fewer cases and rounds.
+    pub(crate) quick: bool,
     pub(crate) groups: Vec<Group>,
 }
 

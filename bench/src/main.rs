@@ -2,11 +2,13 @@
 //!
 //! `bench/run` installs what it needs, builds both programs and runs this one, as root.
 
+mod document;
 mod figures;
 mod interrupt;
 mod load;
 mod machine;
 mod peers;
+mod picture;
 mod processes;
 mod runs;
 mod table;
@@ -17,18 +19,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::figures::Report;
 use crate::machine::Machine;
 use crate::runs::{Name, Setting};
-use crate::workshop::Workshop;
-
-/// How much room the measurements take at most.
-const OCTETS: u64 = 60 << 30;
-const OCTETS_QUICK: u64 = 6 << 30;
-
 /// Measure the server beside other mail servers
 #[derive(Debug, Parser)]
 #[command(name = "bench/run", disable_help_subcommand = true)]
@@ -49,6 +45,14 @@ struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Write the tables into this page, between its two marks, and pictures into a folder beside it
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+
+    /// Measure nothing, but take the figures of an earlier run from this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "quick", "json"])]
+    from: Option<PathBuf>,
+
     /// A folder on the disk to measure
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
@@ -60,34 +64,35 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    interrupt::note()?;
-    // For connections; the servers inherit it.
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
-        .context("cannot raise the limit of descriptors")?;
-    let report = measure(&args)?;
+    let report = match &args.from {
+        Some(file) => serde_json::from_slice(&fs::read(file)?).with_context(|| file.display().to_string())?,
+        None => measure(&args)?,
+    };
     if let Some(file) = &args.json {
         fs::write(file, serde_json::to_vec_pretty(&report)?)?;
     }
-    let tables: Vec<String> = report.groups.iter().map(table::markdown).collect();
-    let text = format!("{}\n\n{}", report.machine.describe(), tables.join("\n"));
+    if let Some(page) = &args.write {
+        document::write(&report, page)?;
+    }
     match &args.output {
-        Some(file) => fs::write(file, text)?,
-        None => io::stdout().write_all(text.as_bytes())?,
+        Some(file) => fs::write(file, document::text(&report))?,
+        None => io::stdout().write_all(document::text(&report).as_bytes())?,
     }
     Ok(())
 }
 
 fn measure(args: &Args) -> anyhow::Result<Report> {
-    let octets = if args.quick { OCTETS_QUICK } else { OCTETS };
-    let workshop = Workshop::new(&args.folder, octets)?;
-    let machine = Machine::here(workshop.path())?;
-    let setting = Setting { program: args.program.canonicalize()?, workshop, quick: args.quick };
-    let names = if args.only.is_empty() { Name::value_variants() } else { &args.only };
+    interrupt::note()?;
+    // For connections; the servers inherit it.
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .context("cannot raise the limit of descriptors")?;
+    let setting = Setting::new(args.program.canonicalize()?, &args.folder, args.quick)?;
+    let machine = Machine::here(setting.folder())?;
+    let names = if args.only.is_empty() { Name::usual(args.quick) } else { args.only.clone() };
     let mut groups = Vec::new();
     for name in names {
         groups.extend(name.run(&setting)?);
     }
-    let command: Vec<String> = std::env::args().skip(1).collect();
-    Ok(Report { machine, command: command.join(" "), groups })
+    Ok(Report { machine, quick: args.quick, groups })
 }

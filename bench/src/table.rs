@@ -36,7 +36,7 @@ fn figures(group: &Group) -> String {
 }
 
 /// In the order in which they come first.
-fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     items.fold(Vec::new(), |mut distinct, item| {
         if !distinct.contains(&item) {
             distinct.push(item);
@@ -64,9 +64,9 @@ fn goal_row(goal: &Goal) -> String {
     row(&[goal.what.clone(), number(goal.is), wanted, reached.to_owned()])
 }
 
-/// Three digits at least, and no more behind the point than these.
+/// Three digits at least, and no more behind the point than these; of a count, all of them.
 pub(crate) fn number(value: f64) -> String {
-    if value.abs() < 99.95 {
+    if value.abs() < 99.95 && value.fract() != 0.0 {
         let digits = if value.abs() < 0.0995 {
             3
         } else if value.abs() < 9.995 {
@@ -108,8 +108,8 @@ mod tests {
             "### Speed\n\nHow fast it is.\n\n\
              | size | a, messages/s | b, messages/s | a, µs |\n\
              | --- | --- | --- | --- |\n\
-             | 1 KiB | **1,000** (990–1,200) | 7.00 | 0.50 |\n\
-             | 10 KiB |  | 5.00 |  |\n\n\
+             | 1 KiB | **1,000** (990–1,200) | 7 | 0.50 |\n\
+             | 10 KiB |  | 5 |  |\n\n\
              | goal | is | wanted | |\n| --- | --- | --- | --- |\n\
              | as fast | 0.50 | at least 0.60 | **missed** |\n"
         );
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits_or_more() {
-        let texts = [0.012, 0.5, 9.999, 42.42, 99.96, 1234567.8].map(number);
-        assert_eq!(texts, ["0.012", "0.50", "10.0", "42.4", "100", "1,234,568"]);
+        let texts = [0.012, 0.5, 9.999, 42.42, 99.96, 1234567.8, 10.0].map(number);
+        assert_eq!(texts, ["0.012", "0.50", "10.0", "42.4", "100", "1,234,568", "10"]);
     }
 }

@@ -1,21 +1,24 @@
 //! The servers that are measured. Each is an instance of its own, with its own configuration, on high ports of the loopback
 //! interface, stopped when dropped.
 
+mod dovecot;
 mod ours;
 mod postfix;
 mod smtp_sink;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::ensure;
 
+pub(crate) use dovecot::{Dovecot, PASSWORD};
 pub(crate) use ours::Ours;
 pub(crate) use postfix::Postfix;
 pub(crate) use smtp_sink::SmtpSink;
 
-use crate::processes::{Processes, until};
+use crate::processes::{Processes, output_of, until};
 use crate::workshop::Workshop;
 
 /// The domain that mail is for.
@@ -48,6 +51,11 @@ pub(crate) trait MailServer {
 fn users() -> impl Iterator<Item = String> {
     let numbered = (2..=RECIPIENTS_MAX).map(|number| format!("{number}{USER}"));
     std::iter::once(USER.to_owned()).chain(numbered)
+}
+
+/// The number of the user (`-u`) or group (`-g`) that the mail of other servers belongs to.
+fn id(option: &str) -> anyhow::Result<u32> {
+    Ok(output_of(Command::new("id").args([option, "postfix"]))?.trim().parse()?)
 }
 
 /// An address that nobody listens on. The system takes ports of clients from above these.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use super::{DOMAIN, MailServer, USER, free_address, users};
 use crate::processes::{Processes, output_of};
@@ -17,6 +17,7 @@ pub(crate) struct Ours {
     folder: PathBuf,
     smtp: SocketAddr,
     pop3: SocketAddr,
+    /// Empty if it has none.
     password: String,
     processes: Processes,
     /// Held open: the server may say something.
@@ -26,42 +27,54 @@ pub(crate) struct Ours {
 impl Ours {
     /// A new one, with an empty mailbox for each user.
     pub(crate) fn start(program: &Path, workshop: &Workshop) -> anyhow::Result<Self> {
-        let folder = workshop.make("ours")?;
-        let (smtp, pop3) = (free_address()?, free_address()?);
-        fs::write(folder.join("mymail.toml"), configuration(&folder, smtp, pop3))?;
-        let (processes, stdout) = serve(program, &folder)?;
-        let program = program.to_owned();
-        let mut ours = Self { program, folder, smtp, pop3, password: String::new(), processes, _stdout: stdout };
+        let mut ours = Self::open(program, &Self::make_folder(workshop)?)?;
         ours.add_users()?;
         Ok(ours)
+    }
+
+    /// A folder for one, with its configuration and no store.
+    pub(crate) fn make_folder(workshop: &Workshop) -> anyhow::Result<PathBuf> {
+        let folder = workshop.make("ours")?;
+        fs::write(folder.join("mymail.toml"), configuration(&folder, free_address()?, free_address()?))?;
+        Ok(folder)
+    }
+
+    /// Runs one in a folder until it says that it is ready.
+    pub(crate) fn open(program: &Path, folder: &Path) -> anyhow::Result<Self> {
+        let log = File::options().create(true).append(true).open(folder.join("log"))?;
+        let mut command = Command::new(program);
+        command.arg("serve").arg("--config").arg(folder.join("mymail.toml"));
+        command.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(log);
+        let mut processes = Processes::start(&mut command)?;
+        let stdout = processes.main().stdout.take().context("the server has no standard output")?;
+        let mut stdout = BufReader::new(stdout);
+        let mut listener = |protocol: &str| {
+            let mut line = String::new();
+            stdout.read_line(&mut line)?;
+            let address = line.strip_prefix(&format!("listening {protocol} "));
+            let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
+            anyhow::Ok(address.with_context(|| format!("mymail does not start: {}", log()))?.trim().parse()?)
+        };
+        let (smtp, pop3) = (listener("smtp")?, listener("pop3")?);
+        let (program, folder) = (program.to_owned(), folder.to_owned());
+        Ok(Self { program, folder, smtp, pop3, password: String::new(), processes, _stdout: stdout })
     }
 
     /// Makes the accounts.
     fn add_users(&mut self) -> anyhow::Result<()> {
         for user in users() {
-            let password = self.admin(&["add", &user])?;
+            let mut command = Command::new(&self.program);
+            command.args(["admin", "add", &user, "--data"]).arg(self.folder.join("data"));
+            let password = output_of(&mut command)?;
             if user == USER {
-                self.password = password;
+                self.password = password.trim().to_owned();
             }
         }
         Ok(())
     }
 
-    fn admin(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(&self.program);
-        command.arg("admin").args(arguments).arg("--data").arg(self.folder.join("data"));
-        Ok(output_of(&mut command)?.trim().to_owned())
-    }
-
-    /// Ends it in order; the store stays.
-    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
-        self.processes.stop()
-    }
-
-    /// Starts it anew, with the store that is there.
-    pub(crate) fn start_again(&mut self) -> anyhow::Result<()> {
-        (self.processes, self._stdout) = serve(&self.program, &self.folder)?;
-        Ok(())
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn pop3(&self) -> SocketAddr {
@@ -88,30 +101,15 @@ impl MailServer for Ours {
     }
 
     fn empty(&mut self, workshop: &Workshop) -> anyhow::Result<()> {
-        self.stop()?;
+        self.processes.stop()?;
         workshop.bury(&self.folder.join("data"))?;
-        self.start_again()?;
+        *self = Self::open(&self.program, &self.folder)?;
         self.add_users()
     }
 
     fn finish(&self) -> anyhow::Result<bool> {
         Ok(false)
     }
-}
-
-/// Runs the server until it says that it is ready.
-fn serve(program: &Path, folder: &Path) -> anyhow::Result<(Processes, BufReader<ChildStdout>)> {
-    let log = File::options().create(true).append(true).open(folder.join("log"))?;
-    let mut command = Command::new(program);
-    command.arg("serve").arg("--config").arg(folder.join("mymail.toml"));
-    command.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(log);
-    let mut processes = Processes::start(&mut command)?;
-    let mut stdout = BufReader::new(processes.main().stdout.take().context("the server has no standard output")?);
-    let mut line = String::new();
-    stdout.read_line(&mut line)?;
-    let log = || fs::read_to_string(folder.join("log")).unwrap_or_default();
-    ensure!(line.starts_with("listening "), "mymail does not start: {}", log());
-    Ok((processes, stdout))
 }
 
 /// Limits are where no load reaches them.

@@ -11,14 +11,14 @@ use std::process::Command;
 
 use anyhow::ensure;
 
-use super::{DOMAIN, MailServer, free_address, listening, users};
+use super::{DOMAIN, MailServer, free_address, id, listening, users};
 use crate::processes::{Processes, output_of, until};
 use crate::workshop::Workshop;
 
 /// Where mail is as long as it is not delivered, below the queue folder.
 const QUEUES: [&str; 4] = ["maildrop", "incoming", "active", "deferred"];
 /// The most processes of each kind: a session needs one.
-pub(crate) const PROCESSES_MAX: u32 = 200;
+const PROCESSES_MAX: u32 = 200;
 
 pub(crate) struct Postfix {
     address: SocketAddr,
@@ -137,11 +137,6 @@ fn master_cf(address: SocketAddr) -> String {
          anvil unix - - n - 1 anvil\n\
          postlog unix-dgram n - n - 1 postlogd\n"
     )
-}
-
-/// The number of the user (`-u`) or group (`-g`) that mail is filed as.
-fn id(option: &str) -> anyhow::Result<u32> {
-    Ok(output_of(Command::new("id").args([option, "postfix"]))?.trim().parse()?)
 }
 
 /// Whether there is a file in it, or in a folder below. Whatever goes meanwhile does not count.

@@ -13,7 +13,7 @@ const PERIOD: Duration = Duration::from_millis(1300);
 /// A trial that takes less does not say how many messages that are.
 const TRIAL_MIN: Duration = Duration::from_millis(200);
 /// No measurement sends more than this.
-const OCTETS_MAX: u64 = 256 << 20;
+const OCTETS_MAX: u64 = 128 << 20;
 
 const RATE: &str = "messages/s";
 const DELIVERED: &str = "delivered/s";

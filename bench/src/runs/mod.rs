@@ -2,42 +2,102 @@
 
 mod delivery;
 mod disk;
+mod growth;
+mod idle;
+mod retrieval;
+mod start;
 
-use std::path::PathBuf;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
 use crate::figures::Group;
 use crate::interrupt;
+use crate::load::Load;
+use crate::peers::{MailServer, Ours};
+use crate::table;
 use crate::workshop::Workshop;
+
+const BIG_OCTETS: u64 = 10 << 30;
+const BIG_OCTETS_QUICK: u64 = 100 << 20;
+/// How a mailbox is filled.
+const LOAD_TO_FILL: Load = Load { octets: 1 << 10, sessions: 100, keeps_connection: true, recipients: 1 };
+
+/// How much room all of it takes at most.
+const ROOM_OCTETS: u64 = 36 << 30;
+const ROOM_OCTETS_QUICK: u64 = 4 << 30;
 
 /// What all groups need to know.
 pub(crate) struct Setting {
     /// Our program.
-    pub(crate) program: PathBuf,
-    pub(crate) workshop: Workshop,
+    program: PathBuf,
+    workshop: Workshop,
     /// Less of everything, for a check.
-    pub(crate) quick: bool,
+    quick: bool,
+    big_store: OnceCell<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
-    /// Mail that is sent to servers
+    /// Mail that is sent to servers, and the disk
     Delivery,
+    /// Mail that is read and deleted
+    Retrieval,
+    /// Memory of idle connections
+    Idle,
+    /// Time to the first greeting
+    Start,
+    /// More accounts, more messages, more octets; not with --quick, unless it is asked for
+    Growth,
 }
 
 impl Name {
     pub(crate) fn run(self, setting: &Setting) -> anyhow::Result<Vec<Group>> {
         match self {
             Self::Delivery => delivery::run(setting),
+            Self::Retrieval => retrieval::run(setting),
+            Self::Idle => idle::run(setting),
+            Self::Start => start::run(setting),
+            Self::Growth => growth::run(setting),
         }
+    }
+
+    /// Those that are run if nobody says which.
+    pub(crate) fn usual(quick: bool) -> Vec<Self> {
+        Self::value_variants().iter().copied().filter(|name| !(quick && *name == Self::Growth)).collect()
     }
 }
 
 impl Setting {
+    /// `folder` is on the disk to measure.
+    pub(crate) fn new(program: PathBuf, folder: &Path, quick: bool) -> anyhow::Result<Self> {
+        let workshop = Workshop::new(folder, if quick { ROOM_OCTETS_QUICK } else { ROOM_OCTETS })?;
+        Ok(Self { program, workshop, quick, big_store: OnceCell::new() })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.workshop.path()
+    }
+
     /// How often everything is measured.
     fn rounds(&self) -> u32 {
         if self.quick { 3 } else { 5 }
+    }
+
+    fn big_octets(&self) -> u64 {
+        if self.quick { BIG_OCTETS_QUICK } else { BIG_OCTETS }
+    }
+
+    /// The folder of a server, stopped, with so much mail. It is made once.
+    fn big_store(&self) -> anyhow::Result<&Path> {
+        if let Some(folder) = self.big_store.get() {
+            return Ok(folder);
+        }
+        self.progress(&format!("filling a store with {}", size(self.big_octets())))?;
+        let ours = Ours::start(&self.program, &self.workshop)?;
+        fill(&ours, self.big_octets())?;
+        Ok(self.big_store.get_or_init(|| ours.folder().to_owned()))
     }
 
     /// Says what goes on, and fails if somebody wants an end.
@@ -45,6 +105,17 @@ impl Setting {
         eprintln!("{what}");
         interrupt::check()
     }
+}
+
+/// Delivers so much into one mailbox.
+fn fill(ours: &Ours, octets: u64) -> anyhow::Result<()> {
+    let load = Load { octets: 100 << 10, sessions: 20, ..LOAD_TO_FILL };
+    load.send(u32::try_from(octets / u64::from(load.octets))?, ours.smtp())
+}
+
+/// How many.
+fn count(number: u32) -> String {
+    table::number(number.into())
 }
 
 /// A number of octets, in words.
