@@ -238,7 +238,7 @@ impl Store for Embedded {
             let Some((message, location, digest)) = found else {
                 return Ok(None);
             };
-            if let Some(reader) = self.reader(&location, message.octets, digest)? {
+            if let Some(reader) = self.reader(&location, message.octets, digest).await? {
                 return Ok(Some((message, reader)));
             }
             // Gone or moved between the two looks, or damaged?
@@ -288,7 +288,7 @@ impl Store for Embedded {
 
 impl Embedded {
     /// Bytes from where they are; `None` if there is no such file.
-    fn reader(
+    async fn reader(
         &self,
         location: &Location,
         octets: u64,
@@ -297,12 +297,15 @@ impl Embedded {
         match location {
             Location::Inline(body) => Ok(Some(EmbeddedReader::memory(body.clone()))),
             Location::File(number) => {
-                let file = self.spool.read(*number)?;
-                file.map(|file| EmbeddedReader::file(file, octets, digest)).transpose()
+                let Some(file) = self.spool.read(*number)? else { return Ok(None) };
+                // All of it is read, which may take a while.
+                task::spawn_blocking(move || EmbeddedReader::file(file, octets, digest).map(Some))
+                    .await
+                    .unwrap_or_else(|error| Err(StoreError::Failed(Box::new(error))))
             }
             Location::Journal(place) => {
                 let file = self.segments.read(place.segment).map_err(spool::read_error)?;
-                Ok(file.map(|file| EmbeddedReader::part(file, place.at, octets, digest)))
+                file.map(|file| EmbeddedReader::part(&file, place.at, octets, digest)).transpose()
             }
         }
     }

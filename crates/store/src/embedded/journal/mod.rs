@@ -18,7 +18,7 @@ use rustix::io::pwritev;
 use thiserror::Error;
 
 pub(super) use record::{Kept, Moved, Table};
-pub(super) use replay::{Record, Records};
+pub(super) use replay::{Record, Records, digest_of};
 pub(super) use segments::Segments;
 
 /// A segment is not begun anew for a record while it is shorter than this.
