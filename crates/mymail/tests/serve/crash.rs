@@ -12,7 +12,7 @@ use std::{io, mem};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::client::{Client, Mail};
+use crate::client::{Client, Mail, is_wrong_reply};
 use crate::host::Host;
 use crate::noise::{message, noise, seed_of};
 
@@ -93,8 +93,9 @@ async fn live_until_killed(host: &mut Host, logins: &HashMap<&str, String>, roun
     }
     host.kill();
     while let Some(result) = clients.join_next().await {
-        // A client that found something wrong has panicked; the others have lost their connection.
-        let Err(_) = result.unwrap();
+        // A client that found something wrong has panicked, or heard it; the others have lost their connection.
+        let Err(error) = result.unwrap();
+        assert!(!is_wrong_reply(&error), "{error}");
     }
     Ok(mem::take(&mut notes.told()))
 }

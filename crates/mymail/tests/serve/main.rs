@@ -5,7 +5,6 @@
 mod admin;
 mod agreement;
 mod big;
-mod client;
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
@@ -17,10 +16,10 @@ mod host;
 mod leases;
 mod limits;
 mod logs;
-mod noise;
 mod registration;
 mod reload;
 mod starting;
 mod stopping;
-mod until;
 mod waiting;
+
+use testkit::{client, noise, until};

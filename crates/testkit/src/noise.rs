@@ -1,7 +1,7 @@
 //! Numbers that look random and are the same in every run, and mail made of them.
 
 /// A number from a number (SplitMix64).
-pub(crate) fn noise(seed: u64) -> u64 {
+pub fn noise(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -9,7 +9,7 @@ pub(crate) fn noise(seed: u64) -> u64 {
 }
 
 /// A message that tells its own seed, of about so many octets: lines of all octets that mail may have, many dots among them.
-pub(crate) fn message(seed: u64, octets: usize) -> Vec<u8> {
+pub fn message(seed: u64, octets: usize) -> Vec<u8> {
     let mut text = format!("{seed}\r\n").into_bytes();
     let mut state = seed;
     while text.len() < octets {
@@ -25,7 +25,7 @@ pub(crate) fn message(seed: u64, octets: usize) -> Vec<u8> {
 }
 
 /// The seed that a message tells.
-pub(crate) fn seed_of(text: &[u8]) -> u64 {
+pub fn seed_of(text: &[u8]) -> u64 {
     let line = text.split(|octet| *octet == b'\r').next().unwrap();
     str::from_utf8(line).unwrap().parse().unwrap()
 }
