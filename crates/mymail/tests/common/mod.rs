@@ -48,19 +48,29 @@ pub(crate) struct Server {
 impl Server {
     /// Runs this command until it says that it is ready.
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let stdout = BufReader::new(process.stdout.take().unwrap());
-        let mut server = Self { address: String::new(), process, stdout };
+        let mut server = Self::spawn(command);
         server.address = server.next_listener();
         server
     }
 
+    /// Runs this command, which is not ready then.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        Self { address: String::new(), process, stdout }
+    }
+
     /// The address of the next listener that it tells of.
     pub(crate) fn next_listener(&mut self) -> String {
+        self.listener().unwrap_or_else(|line| panic!("the server says {line:?}"))
+    }
+
+    /// The address of the next listener that it tells of, or what it says instead: nothing if it has ended.
+    pub(crate) fn listener(&mut self) -> Result<String, String> {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         let address = line.strip_prefix("listening ").and_then(|rest| rest.strip_suffix('\n')?.split_once(' '));
-        address.map(|(_protocol, address)| address).unwrap_or_else(|| panic!("the server says {line:?}")).to_owned()
+        address.map(|(_protocol, address)| address.to_owned()).ok_or(line)
     }
 }
 

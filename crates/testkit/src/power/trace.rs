@@ -1,0 +1,192 @@
+//! Processes that are killed at one of their syncs, or of their writes, by `strace`.
+//!
+//! `strace` can send a signal to a thread that enters a system call. SIGKILL ends the process before the call is done. SIGSTOP
+//! lets the call be done, and stops the process before it knows. It can count calls too, but does so for each thread. So a
+//! process is stopped behind each sync, which is counted here; and to kill it before the next one, it gets another `strace`
+//! while it stands still.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+use crate::until::PATIENCE;
+
+/// What puts octets on the disk.
+const SYNCS: &str = "fsync,fdatasync,sync_file_range,msync,syncfs,sync";
+/// What changes files, or what the kernel thinks of them.
+const CHANGES: &str =
+    "write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,?unlink,unlinkat,?rename,renameat,renameat2";
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Where a process is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Point {
+    /// Its syncs are counted from 1, whatever thread they are of. This one is not done.
+    BeforeSync(u32),
+    /// This one is done, and the process has not heard of it.
+    AfterSync(u32),
+    /// The writes and other changes of each thread are counted from 1. The first thread that gets so far does not do this one.
+    BeforeChange(u32),
+    /// Its syncs are written down, and nothing happens.
+    Nowhere,
+}
+
+/// A process on its way to its point.
+#[derive(Debug)]
+pub struct Tracing {
+    syncs: JoinHandle<u32>,
+    log: PathBuf,
+}
+
+impl Tracing {
+    /// The command with `strace` around it. It becomes the process itself, `strace` another one. To be followed by
+    /// [`Tracing::follow`].
+    pub fn command(command: &Command, point: Point, log: &Path) -> Command {
+        let mut traced = Command::new("strace");
+        traced.arg("-D").args(point.arguments(log)).arg(command.get_program()).args(command.get_args());
+        traced.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        if let Some(folder) = command.get_current_dir() {
+            traced.current_dir(folder);
+        }
+        traced.stdin(Stdio::null());
+        traced
+    }
+
+    /// Traces a child that runs already.
+    pub fn attach(child: &Child, point: Point, log: &Path) -> Self {
+        attach(Pid::from_child(child), point, log);
+        Self::follow(child, point, log)
+    }
+
+    /// Follows a child that is traced.
+    pub fn follow(child: &Child, point: Point, log: &Path) -> Self {
+        let (pid, log) = (Pid::from_child(child), log.to_owned());
+        let syncs = spawn({
+            let log = log.clone();
+            move || follow(pid, point, &log)
+        });
+        Self { syncs, log }
+    }
+
+    /// Waits until the process is dead. How many syncs it has done.
+    pub fn end(self) -> u32 {
+        self.syncs.join().unwrap()
+    }
+
+    /// Waits until the process is dead. What it has synced, in order: the call and the file's path.
+    pub fn end_with_list(self) -> Vec<String> {
+        self.syncs.join().unwrap();
+        let log = fs::read_to_string(&self.log).unwrap();
+        log.lines().filter_map(synced).collect()
+    }
+}
+
+impl Point {
+    fn arguments(self, log: &Path) -> Vec<String> {
+        let (calls, injection) = match self {
+            Self::BeforeSync(1) => (SYNCS, "signal=KILL:when=1".to_owned()),
+            Self::BeforeSync(_) | Self::AfterSync(_) | Self::Nowhere => (SYNCS, "signal=STOP".to_owned()),
+            Self::BeforeChange(number) => (CHANGES, format!("signal=KILL:when={number}")),
+        };
+        let (traced, injected) = (format!("trace={calls}"), format!("inject={calls}:{injection}"));
+        let log = log.to_str().unwrap();
+        let arguments = ["-f", "-I1", "-qq", "-y", "-e", &traced, "-e", &injected, "-e", "signal=none", "-o", log];
+        arguments.map(str::to_owned).into()
+    }
+}
+
+/// Lets a process go on each time that it stops, up to its point.
+fn follow(pid: Pid, point: Point, log: &Path) -> u32 {
+    let mut syncs = 0;
+    while stops(pid) {
+        syncs += 1;
+        if point == Point::AfterSync(syncs) {
+            signal(pid, Signal::KILL);
+            continue;
+        }
+        if point == Point::BeforeSync(syncs + 1) {
+            release(pid);
+            attach(pid, Point::BeforeSync(1), log);
+        }
+        signal(pid, Signal::CONT);
+    }
+    syncs
+}
+
+/// Waits until the process has stopped (true) or is dead.
+fn stops(pid: Pid) -> bool {
+    // The dead are left for whoever started them.
+    let dead = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | dead) {
+            Ok(Some(status)) => return status.stopped(),
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(Errno::CHILD) => return false,
+            Err(error) => panic!("waiting for the process: {error}"),
+        }
+    }
+}
+
+/// Traces a process that runs or has stopped.
+fn attach(pid: Pid, point: Point, log: &Path) {
+    let pid_text = pid.as_raw_nonzero().to_string();
+    let mut strace = Command::new("strace")
+        .args(point.arguments(log))
+        .args(["-p", &pid_text])
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| panic!("killing at a sync needs strace: {error}"));
+    wait_until("strace has the process", || {
+        assert!(strace.try_wait().unwrap().is_none(), "strace can't trace process {pid_text}");
+        tracers(pid).iter().all(|tracer| *tracer != 0)
+    });
+    // It ends with the process, or when it is asked to.
+    spawn(move || strace.wait());
+}
+
+/// Ends the `strace` of a process, which stands still meanwhile.
+fn release(pid: Pid) {
+    let tracer = tracers(pid).into_iter().find_map(Pid::from_raw).unwrap();
+    signal(tracer, Signal::TERM);
+    wait_until("strace lets go of the process", || tracers(pid).iter().all(|tracer| *tracer == 0));
+}
+
+/// By whom each thread of the process is traced; 0 is nobody.
+fn tracers(pid: Pid) -> Vec<i32> {
+    let folder = format!("/proc/{}/task", pid.as_raw_nonzero());
+    let Ok(threads) = fs::read_dir(folder) else { return Vec::new() };
+    // A thread that has ended since has none.
+    let statuses = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("status")).ok());
+    let tracer = |status: String| status.lines().find_map(|line| line.strip_prefix("TracerPid:")?.trim().parse().ok());
+    statuses.filter_map(tracer).collect()
+}
+
+fn signal(pid: Pid, signal: Signal) {
+    match kill_process(pid, signal) {
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => panic!("signal {signal:?} to process {pid:?}: {error}"),
+    }
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never happens that {what}");
+        sleep(PAUSE);
+    }
+}
+
+/// The call and the path in a line of the log, if it has both: `7 fdatasync(12</data/mail.db>) = 0`.
+fn synced(line: &str) -> Option<String> {
+    let (call, rest) = line.split_once('(')?;
+    let (path, _) = rest.split_once('<')?.1.split_once('>')?;
+    let call = call.rsplit(' ').next()?;
+    let path = Path::new(OsStr::new(path));
+    Some(format!("{call} {}", path.display()))
+}
