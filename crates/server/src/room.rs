@@ -79,7 +79,11 @@ impl<S: Store> Shared<S> {
     /// Whether a message of so many octets may come, where so much is to be left free.
     pub(crate) fn has_room_for(&self, octets: u64, reserve: ByteSize) -> bool {
         self.look_for_room();
-        self.room.is_enough_for(octets, reserve.as_u64())
+        let is_enough = self.room.is_enough_for(octets, reserve.as_u64());
+        if !is_enough {
+            self.tell_of_room();
+        }
+        is_enough
     }
 
     /// So many octets of a message have come. Whether it may go on.
@@ -89,17 +93,24 @@ impl<S: Store> Shared<S> {
         self.room.is_enough_to_go_on(reserve.as_u64())
     }
 
-    /// Asks the store if it is time to, and tells the operator when the reserve is used up, and when it is there again.
+    /// Asks the store if it is time to.
     pub(crate) fn look_for_room(&self) {
-        if !self.room.is_due() {
-            return;
+        if self.room.is_due() {
+            match self.store.free_octets() {
+                Ok(free) => self.room.learn(free),
+                Err(error) => tracing::warn!(%error, "cannot find out how much room is left"),
+            }
+            self.tell_of_room();
         }
-        match self.store.free_octets() {
-            Ok(free) => self.room.learn(free),
-            Err(error) => return tracing::warn!(%error, "cannot find out how much room is left"),
-        }
+    }
+
+    /// Tells the operator when the reserve is used up, and when it is there again and some more: what comes and goes at the
+    /// border is not worth a word.
+    fn tell_of_room(&self) {
         let reserve = self.settings().config.limits.reserve;
-        let is_short = !self.room.is_enough_for(0, reserve.as_u64());
+        let was_short = self.room.is_short.load(Ordering::Relaxed);
+        let more = if was_short { reserve.as_u64() / 8 } else { 0 };
+        let is_short = !self.room.is_enough_for(more, reserve.as_u64());
         if self.room.is_short.swap(is_short, Ordering::Relaxed) == is_short {
             return;
         }

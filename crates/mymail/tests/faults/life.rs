@@ -188,6 +188,28 @@ impl Life {
         self.compare(&self.accepted).await
     }
 
+    /// The last messages were refused before their data, and nothing else.
+    pub(crate) async fn expect_refusal_of_mail_alone(&mut self) -> io::Result<()> {
+        assert!(self.refused.is_empty(), "the data of {} messages was taken in vain", self.refused.len());
+        self.register("latecomer").await?;
+        self.remove_first().await?;
+        assert!(self.writes.iter().rev().take(3).all(|write| write.is_done), "{:?}", self.writes);
+        assert!(!self.host.log().contains(" ERROR "), "{}", self.host.log());
+        self.compare(&self.accepted).await
+    }
+
+    /// Empties both mailboxes.
+    pub(crate) async fn remove_all(&mut self) -> io::Result<()> {
+        for (address, password) in [(KEPT, &self.kept_password), (READ, &self.read_password)] {
+            let mut client = self.host.logged_in(address, password).await?;
+            assert!(!client.retrieve().await?.is_empty());
+            client.expect("NOOP", "250 ").await?;
+            assert!(client.retrieve().await?.is_empty());
+        }
+        self.removed.append(&mut self.accepted);
+        Ok(())
+    }
+
     /// From the first refusal on, but for that of a big message alone, all is refused, and at once. The log says so, and says it
     /// once. What is there can be read.
     pub(crate) async fn expect_end_of_writing(&mut self) -> io::Result<()> {

@@ -13,6 +13,7 @@ mod client;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
 mod common;
+mod disk;
 #[path = "../serve/host.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
 mod host;
