@@ -1,5 +1,6 @@
 //! One listener: accepts connections and looks after their tasks.
 
+use std::fmt::Display;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use crate::shared::Shared;
 use crate::unix_socket::UnixSocket;
 
 /// How long accepting pauses when the process is out of descriptors or memory.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often at most the log is told of that.
+const ACCEPT_PAUSES_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Connections that may wait to be accepted; the system may allow fewer. With the usual 128 a thousand clients that come at once
 /// would wait in vain: the system forgets those that it has no room for, and an SMTP client waits for the server to speak.
@@ -75,16 +78,14 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listener: Listener) {
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
+    let mut pauses = AcceptPauses::default();
     loop {
         tokio::select! {
             () = stops(&mut stopping) => break,
             accepted = listener.accept() => match accepted {
                 Ok((transport, peer)) => welcome(&shared, &listen, transport, peer, &mut connections),
                 Err(error) if concerns_one_peer(&error) => tracing::debug!(%error, "a peer left before it was accepted"),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections for a moment");
-                    sleep(ACCEPT_PAUSE).await;
-                }
+                Err(error) => pauses.pause(&error, listen.protocol).await,
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
@@ -130,6 +131,42 @@ fn welcome<S: Store>(
     };
 }
 
+/// Pauses in accepting, of which there may be many in a row.
+#[derive(Default)]
+pub(crate) struct AcceptPauses {
+    told_at: Option<Instant>,
+}
+
+impl AcceptPauses {
+    /// One of them, because of this error.
+    pub(crate) async fn pause(&mut self, error: &io::Error, listener: impl Display) {
+        if self.is_to_be_told(Instant::now()) {
+            tracing::warn!(%error, %listener, "cannot accept connections for a moment");
+        }
+        sleep(ACCEPT_PAUSE).await;
+    }
+
+    fn is_to_be_told(&mut self, now: Instant) -> bool {
+        let is_due = self.told_at.is_none_or(|told_at| now - told_at >= ACCEPT_PAUSES_TOLD_EVERY);
+        if is_due {
+            self.told_at = Some(now);
+        }
+        is_due
+    }
+}
+
 fn concerns_one_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_not_told_of_each_pause() {
+        let (mut pauses, start) = (AcceptPauses::default(), Instant::now());
+        let told = (0..1000).filter(|pause| pauses.is_to_be_told(start + *pause * ACCEPT_PAUSE)).count();
+        assert_eq!(told, 10);
+    }
 }

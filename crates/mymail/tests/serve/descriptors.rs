@@ -10,6 +10,9 @@ use crate::host::Host;
 use crate::noise::message;
 use crate::until::until;
 
+/// A message of so many octets has a file of its own.
+const BIG_OCTETS: usize = 300_000;
+
 #[tokio::test]
 async fn a_number_is_the_descriptor_of_the_clients_own_connection() -> io::Result<()> {
     let host = Host::new("");
@@ -122,12 +125,33 @@ async fn a_server_out_of_descriptors_serves_on() -> io::Result<()> {
     let own = first.address.clone();
     assert_eq!(first.send(&[&own], b"still served\r\n").await?, "250 OK");
     assert_eq!(first.retrieve().await?.len(), 1);
-    let big = message(1, 100_000);
+    let big = message(1, BIG_OCTETS);
     assert_eq!(first.send(&[&own], &big).await?, "451 Local error, try again later", "it needs a file");
 
     host.limit_descriptors(u64::from(first.number()) + 10);
     assert_eq!(second.reply().await?, "220 mymailserver ESMTP Service Ready");
     assert_eq!(first.send(&[&own], &big).await?, "250 OK");
     assert_eq!(first.retrieve().await?[0].text, big);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_needs_a_descriptor_waits_until_there_is_one() -> io::Result<()> {
+    let host = Host::new("");
+    let mut reader = host.registered("reader").await?;
+    let (own, password) = (reader.address.clone(), reader.password().await?);
+    let big = message(1, BIG_OCTETS);
+    assert_eq!(reader.send(&[&own], b"small\r\n").await?, "250 OK");
+    assert_eq!(reader.send(&[&own], &big).await?, "250 OK");
+
+    let last = *host.descriptors_of(&host.socket_of(&reader)).last().unwrap();
+    host.limit_descriptors(u64::from(last) + 1);
+    let cut_off = reader.retrieve().await;
+    assert!(cut_off.is_err(), "{cut_off:?}");
+
+    host.limit_descriptors(u64::from(last) + 10);
+    let mails = host.logged_in(&own, &password).await?.retrieve().await?;
+    assert_eq!(mails.len(), 2);
+    assert!(mails[1].text == big);
     Ok(())
 }

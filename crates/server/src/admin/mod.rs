@@ -18,10 +18,10 @@ use store::Store;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::driver::stops;
-use crate::listener::ACCEPT_PAUSE;
+use crate::listener::AcceptPauses;
 use crate::shared::Shared;
 
 pub use client::{Admin, AdminError, Page};
@@ -40,6 +40,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
     let changes = Arc::new(Mutex::new(()));
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
+    let mut pauses = AcceptPauses::default();
     loop {
         tokio::select! {
             () = stops(&mut stopping) => break,
@@ -47,10 +48,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(shared.clone(), changes.clone(), stream));
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections on the admin socket for a moment");
-                    sleep(ACCEPT_PAUSE).await;
-                }
+                Err(error) => pauses.pause(&error, "admin").await,
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
