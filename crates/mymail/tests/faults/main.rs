@@ -15,7 +15,6 @@ mod client;
 mod common;
 mod disk;
 #[path = "../serve/host.rs"]
-#[allow(dead_code, reason = "a part of it is used here")]
 mod host;
 mod life;
 #[path = "../serve/noise.rs"]

@@ -1,5 +1,7 @@
 //! A server with a home of its own, its configuration, its signals, and what `/proc` tells of it.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
