@@ -19,6 +19,7 @@ mod clients;
 #[path = "../common/mod.rs"]
 mod common;
 mod compare;
+mod disk;
 mod ledger;
 mod letter;
 mod load;

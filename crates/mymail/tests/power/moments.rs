@@ -19,13 +19,9 @@ const ROUNDS_KEPT: u64 = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs root and loop devices; CI runs it"]
 async fn what_clients_were_told_is_true_after_a_power_cut() -> io::Result<()> {
-    let (seed, drive) = (seed(), drive());
-    let mut machine = Machine::new(Disk::new(&drive), CONFIG);
-    machine.start();
-    let notes = Notes::default();
-    populate(&machine, &notes).await?;
-    let rounds = cuts().at_moments;
-    for round in 0..rounds {
+    let (seed, notes) = (seed(), Notes::default());
+    let mut machine = populated(&notes).await?;
+    for round in 0..cuts().at_moments {
         let chance = noise(seed.wrapping_add(round));
         let messages = chance % ACCEPTED_MAX;
         let cut = Cut::random(chance >> 32, true);
@@ -54,11 +50,8 @@ async fn what_clients_were_told_is_true_after_a_power_cut() -> io::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs root and loop devices; CI runs it"]
 async fn what_clients_were_told_is_true_on_a_copy_of_the_disk() -> io::Result<()> {
-    let (seed, drive) = (seed(), drive());
-    let mut machine = Machine::new(Disk::new(&drive), CONFIG);
-    machine.start();
-    let notes = Notes::default();
-    populate(&machine, &notes).await?;
+    let (seed, notes) = (seed(), Notes::default());
+    let mut machine = populated(&notes).await?;
     let mut load = Load::start(&machine, &notes, 0);
     for number in 0..cuts().copies {
         let messages = noise(seed.wrapping_add(number)) % ACCEPTED_MAX;
@@ -77,4 +70,12 @@ async fn what_clients_were_told_is_true_on_a_copy_of_the_disk() -> io::Result<()
     let counts = compare(&machine, &mut ledger).await?;
     println!("the disk itself: {counts}");
     Ok(())
+}
+
+/// A computer with a server, and with accounts on it.
+async fn populated(notes: &Notes) -> io::Result<Machine> {
+    let mut machine = Machine::new(Disk::new(&drive()), CONFIG);
+    machine.start();
+    populate(&machine, notes).await?;
+    Ok(machine)
 }

@@ -20,8 +20,8 @@ pub(crate) const CONFIG: &str = "[registration]\nlease = \"24h\"\nper_peer_per_h
 const SHORT_LEASES: &str = "[registration]\nlease = \"1s\"\nper_peer_per_hour = 10000000\n";
 
 /// Messages that make the store move its log, which is due at 16 MiB; most of them come before the phase.
-const MIDDLES_BEFORE: u64 = 240;
-const MIDDLES: u64 = 40;
+const MIDDLES_BEFORE: u64 = 175;
+const MIDDLES: u64 = 60;
 
 /// Something that the server does.
 pub(crate) struct Phase {

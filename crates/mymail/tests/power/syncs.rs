@@ -1,11 +1,12 @@
 //! Cuts at each sync of everything that a server does, before it is done and behind it, and at some of its writes.
 
+use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
 use testkit::client::is_wrong_reply;
 use testkit::noise::noise;
-use testkit::power::{Disk, Drive, Image, Point, Tracing};
+use testkit::power::{Call, Disk, Drive, Image, Point, Tracing};
 use testkit::until::until;
 
 use crate::compare::compare;
@@ -17,8 +18,6 @@ use crate::settings::{cuts, drive, seed};
 
 /// One cut in so many is at a write.
 const WRITE_ONE_IN: usize = 5;
-/// The write, of one thread, is at most this one.
-const WRITES_MAX: u64 = 60;
 
 /// What is there before a phase: on the disk, and to the knowledge of clients.
 struct Beginning {
@@ -37,12 +36,12 @@ async fn what_clients_were_told_is_true_after_a_cut_at_a_sync() -> io::Result<()
     let (mut points, mut reached) = (0, 0);
     for phase in &phases {
         let beginning = beginnings.iter().find(|beginning| beginning.base == phase.base).unwrap();
-        let syncs = rehearse(phase, beginning).await?;
-        println!("{}: {} syncs", phase.name, syncs.len());
-        for point in choose(&syncs, limit, noise(seed.wrapping_add(points))) {
+        let steps = rehearse(phase, beginning).await?;
+        println!("{}: {} syncs, {} writes of one thread", phase.name, steps.syncs.len(), steps.changes);
+        for point in choose(&steps, limit, noise(seed.wrapping_add(points))) {
             let cut = Cut::random(noise(!seed.wrapping_add(points)), false);
             points += 1;
-            reached += u64::from(play(phase, beginning, point, cut, &syncs).await?);
+            reached += u64::from(play(phase, beginning, point, cut, &steps).await?);
         }
     }
     assert!(reached * 2 > points, "only {reached} of {points} points were reached");
@@ -50,17 +49,34 @@ async fn what_clients_were_told_is_true_after_a_cut_at_a_sync() -> io::Result<()
     Ok(())
 }
 
-/// Plays a phase without a cut. What it syncs.
-async fn rehearse(phase: &Phase, beginning: &Beginning) -> io::Result<Vec<String>> {
-    let mut stage = Stage::new(phase, beginning);
-    let tracing = stage.play(phase, Point::Nowhere).await?;
-    assert!(stage.machine.is_alive(), "{}: the server is dead", phase.name);
-    stage.machine.kill();
-    Ok(tracing.end_with_list().iter().map(|synced| kind(synced)).collect())
+/// What a phase does to the disk.
+struct Steps {
+    /// The kind of each sync.
+    syncs: Vec<String>,
+    /// Writes and other changes of the thread that does the most.
+    changes: u32,
+}
+
+/// Plays a phase without a cut, twice.
+async fn rehearse(phase: &Phase, beginning: &Beginning) -> io::Result<Steps> {
+    let mut logs = Vec::new();
+    for point in [Point::NoSync, Point::NoChange] {
+        let mut stage = Stage::new(phase, beginning);
+        let tracing = stage.play(phase, point).await?;
+        assert!(stage.machine.is_alive(), "{}: the server is dead", phase.name);
+        stage.machine.kill();
+        logs.push(tracing.end());
+    }
+    let syncs = logs[0].iter().map(kind).collect();
+    let mut changes = HashMap::new();
+    for call in &logs[1] {
+        *changes.entry(&call.thread).or_default() += 1;
+    }
+    Ok(Steps { syncs, changes: changes.into_values().max().unwrap_or_default() })
 }
 
 /// Plays a phase up to a point, cuts the power there, and compares. Whether the point was reached.
-async fn play(phase: &Phase, beginning: &Beginning, point: Point, cut: Cut, syncs: &[String]) -> io::Result<bool> {
+async fn play(phase: &Phase, beginning: &Beginning, point: Point, cut: Cut, steps: &Steps) -> io::Result<bool> {
     let mut stage = Stage::new(phase, beginning);
     let tracing = stage.play(phase, point).await?;
     let is_reached = !stage.machine.is_alive();
@@ -70,8 +86,8 @@ async fn play(phase: &Phase, beginning: &Beginning, point: Point, cut: Cut, sync
     let mut ledger = stage.notes.told().clone();
     let counts = compare(&stage.machine, &mut ledger).await?;
     let what = match point {
-        Point::BeforeSync(number) | Point::AfterSync(number) => syncs[number as usize - 1].as_str(),
-        Point::BeforeChange(_) | Point::Nowhere => "",
+        Point::BeforeSync(number) | Point::AfterSync(number) => steps.syncs[number as usize - 1].as_str(),
+        _ => "",
     };
     let missed = if is_reached { "" } else { " (not reached)" };
     println!("{}, {point:?} {what}{missed}, {cut}: {counts}", phase.name);
@@ -133,10 +149,9 @@ async fn beginnings(drive: &Rc<Drive>) -> io::Result<Vec<Beginning>> {
 }
 
 /// The call and the file of a sync, without what is different each time: `fdatasync bodies/#`.
-fn kind(synced: &str) -> String {
-    let (call, path) = synced.split_once(' ').unwrap();
-    let path = path.rsplit_once("/data/").map_or("data", |(_, path)| path);
-    let mut kind = format!("{call} ");
+fn kind(call: &Call) -> String {
+    let path = call.path.rsplit_once("/data/").map_or("data", |(_, path)| path);
+    let mut kind = format!("{} ", call.name);
     for c in path.chars() {
         match c {
             '0'..='9' if kind.ends_with('#') => {}
@@ -147,23 +162,28 @@ fn kind(synced: &str) -> String {
     kind
 }
 
-/// So many points of a phase with these syncs. Those that there are few of come first.
-fn choose(syncs: &[String], limit: usize, chance: u64) -> Vec<Point> {
-    let mut numbers: Vec<_> = (1..).take(syncs.len()).collect();
-    // How many syncs of the same kind came before it, so that there is one of each kind, then another one.
-    let rank = |number: u32| {
-        let at = number as usize - 1;
-        syncs[..at].iter().filter(|kind| **kind == syncs[at]).count()
-    };
-    numbers.sort_by_key(|number| rank(*number));
+/// So many points of a phase.
+fn choose(steps: &Steps, limit: usize, chance: u64) -> Vec<Point> {
+    let numbers = rarest_first(&steps.syncs);
     let side = |number: u32, other: bool| match (noise(chance ^ u64::from(number)) & 1 == 0) != other {
         true => Point::BeforeSync(number),
         false => Point::AfterSync(number),
     };
     let points = numbers.iter().map(|number| side(*number, false));
     let mut points: Vec<_> = points.chain(numbers.iter().map(|number| side(*number, true))).collect();
-    points.truncate(limit - limit / WRITE_ONE_IN);
-    let writes = (0..limit.div_ceil(WRITE_ONE_IN) as u64).map(|number| noise(chance.wrapping_add(number)) % WRITES_MAX);
+    points.truncate(limit - limit.div_ceil(WRITE_ONE_IN));
+    let changes = u64::from(steps.changes.max(1));
+    let writes = (1..=limit.div_ceil(WRITE_ONE_IN) as u64).map(|number| noise(chance.wrapping_add(number)) % changes);
     points.extend(writes.map(|write| Point::BeforeChange(write as u32 + 1)));
     points
+}
+
+/// The numbers of all syncs: first one of each kind, then another one, and so on. What comes before and behind it belongs to the
+/// kind of a sync.
+fn rarest_first(syncs: &[String]) -> Vec<u32> {
+    let kind_of = |at: usize| (at.checked_sub(1).map(|at| &syncs[at]), &syncs[at], syncs.get(at + 1));
+    let rank = |at: usize| (0..at).filter(|earlier| kind_of(*earlier) == kind_of(at)).count();
+    let mut places: Vec<_> = (0..syncs.len()).collect();
+    places.sort_by_key(|at| rank(*at));
+    places.into_iter().map(|at| at as u32 + 1).collect()
 }

@@ -24,14 +24,14 @@ pub enum Loss {
     Cache,
 }
 
-/// A disk with an empty or older file system. Gone afterwards; if its test fails, what it looked like after the last cut is
-/// kept.
+/// A disk with an empty or older file system. Gone afterwards; if its test fails, what it looked like when it was last
+/// switched on is kept.
 #[derive(Debug)]
 pub struct Disk {
     /// `None` while it has no power.
     mount: Option<Mount>,
     image: Image,
-    /// As the last cut has left it.
+    /// As it was when it was last switched on.
     left: Option<Image>,
 }
 
@@ -49,11 +49,11 @@ impl Disk {
         File::create(&file).unwrap().set_len(DISK_OCTETS).unwrap();
         let options = "lazy_itable_init=0,lazy_journal_init=0";
         run("mkfs.ext4", ["-q", "-E", options].map(OsStr::new).into_iter().chain([file.as_os_str()]));
-        Self::of(Image { drive: Rc::clone(drive), file })
+        Self::of(Image { drive: Rc::clone(drive), file }, None)
     }
 
-    fn of(image: Image) -> Self {
-        let mut disk = Self { mount: None, image, left: None };
+    fn of(image: Image, left: Option<Image>) -> Self {
+        let mut disk = Self { mount: None, image, left };
         disk.mount();
         disk
     }
@@ -84,8 +84,10 @@ impl Disk {
             let pages = fs::metadata(file).unwrap().len() / 4096 + 1;
             let first = (chance >> 16) % pages;
             let count = (chance >> 32) % (pages - first) + 1;
-            let range = format!("sync_range -bwa {} {}", first * 4096, count * 4096);
-            run("xfs_io", ["-r".as_ref(), "-c".as_ref(), OsStr::new(&range), file.as_os_str()]);
+            let range = format!("{} {}", first * 4096, count * 4096);
+            // To begin with writing, then to wait for its end; of several options in one command the last one counts.
+            let (write, wait) = (format!("sync_range -w {range}"), format!("sync_range -a {range}"));
+            run("xfs_io", ["-r", "-c", &write, "-c", &wait].map(OsStr::new).into_iter().chain([file.as_os_str()]));
         }
     }
 
@@ -126,7 +128,7 @@ impl Drop for Disk {
 impl Image {
     /// A disk with these octets.
     pub fn disk(&self) -> Disk {
-        Disk::of(self.copy())
+        Disk::of(self.copy(), Some(self.copy()))
     }
 
     /// The same octets again, which a cut does not touch.
@@ -142,7 +144,7 @@ impl Image {
         let name = format!("power-{}-{}", process::id(), self.file.file_name().unwrap().display());
         let kept = self.drive.keep().join(name);
         run("cp", ["--sparse=always".as_ref(), self.file.as_os_str(), kept.as_os_str()]);
-        eprintln!("the disk as it was left by the last power cut: {} (mount -o loop)", kept.display());
+        eprintln!("the disk as it was when it was last switched on: {} (mount -o loop)", kept.display());
     }
 }
 

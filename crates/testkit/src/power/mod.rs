@@ -20,7 +20,7 @@ use std::process::Command;
 
 pub use disk::{Disk, Image, Loss};
 pub use drive::Drive;
-pub use trace::{Point, Tracing};
+pub use trace::{Call, Point, Tracing};
 
 /// Runs a program that must succeed.
 fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) {

@@ -5,7 +5,6 @@
 //! process is stopped behind each sync, which is counted here; and to kill it before the next one, it gets another `strace`
 //! while it stands still.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +21,8 @@ const SYNCS: &str = "fsync,fdatasync,sync_file_range,msync,syncfs,sync";
 /// What changes files, or what the kernel thinks of them.
 const CHANGES: &str =
     "write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,?unlink,unlinkat,?rename,renameat,renameat2";
+/// What is done to a call that is written down alone.
+const NOTHING: &str = "delay_enter=0";
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// Where a process is killed.
@@ -33,14 +34,27 @@ pub enum Point {
     AfterSync(u32),
     /// The writes and other changes of each thread are counted from 1. The first thread that gets so far does not do this one.
     BeforeChange(u32),
-    /// Its syncs are written down, and nothing happens.
-    Nowhere,
+    /// Nowhere; its syncs are written down.
+    NoSync,
+    /// Nowhere; the changes are written down.
+    NoChange,
+}
+
+/// A system call that has been written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The thread's id.
+    pub thread: String,
+    /// What it called.
+    pub name: String,
+    /// What it called it for: a path, as long as it is a file.
+    pub path: String,
 }
 
 /// A process on its way to its point.
 #[derive(Debug)]
 pub struct Tracing {
-    syncs: JoinHandle<u32>,
+    follower: JoinHandle<()>,
     log: PathBuf,
 }
 
@@ -67,23 +81,18 @@ impl Tracing {
     /// Follows a child that is traced.
     pub fn follow(child: &Child, point: Point, log: &Path) -> Self {
         let (pid, log) = (Pid::from_child(child), log.to_owned());
-        let syncs = spawn({
+        let follower = spawn({
             let log = log.clone();
             move || follow(pid, point, &log)
         });
-        Self { syncs, log }
+        Self { follower, log }
     }
 
-    /// Waits until the process is dead. How many syncs it has done.
-    pub fn end(self) -> u32 {
-        self.syncs.join().unwrap()
-    }
-
-    /// Waits until the process is dead. What it has synced, in order: the call and the file's path.
-    pub fn end_with_list(self) -> Vec<String> {
-        self.syncs.join().unwrap();
+    /// Waits until the process is dead. What it did in the end, in order, since the last `strace` was there.
+    pub fn end(self) -> Vec<Call> {
+        self.follower.join().unwrap();
         let log = fs::read_to_string(&self.log).unwrap();
-        log.lines().filter_map(synced).collect()
+        log.lines().filter_map(call).collect()
     }
 }
 
@@ -91,8 +100,10 @@ impl Point {
     fn arguments(self, log: &Path) -> Vec<String> {
         let (calls, injection) = match self {
             Self::BeforeSync(1) => (SYNCS, "signal=KILL:when=1".to_owned()),
-            Self::BeforeSync(_) | Self::AfterSync(_) | Self::Nowhere => (SYNCS, "signal=STOP".to_owned()),
+            Self::BeforeSync(_) | Self::AfterSync(_) => (SYNCS, "signal=STOP".to_owned()),
             Self::BeforeChange(number) => (CHANGES, format!("signal=KILL:when={number}")),
+            Self::NoSync => (SYNCS, NOTHING.to_owned()),
+            Self::NoChange => (CHANGES, NOTHING.to_owned()),
         };
         let (traced, injected) = (format!("trace={calls}"), format!("inject={calls}:{injection}"));
         let log = log.to_str().unwrap();
@@ -102,7 +113,7 @@ impl Point {
 }
 
 /// Lets a process go on each time that it stops, up to its point.
-fn follow(pid: Pid, point: Point, log: &Path) -> u32 {
+fn follow(pid: Pid, point: Point, log: &Path) {
     let mut syncs = 0;
     while stops(pid) {
         syncs += 1;
@@ -116,7 +127,6 @@ fn follow(pid: Pid, point: Point, log: &Path) -> u32 {
         }
         signal(pid, Signal::CONT);
     }
-    syncs
 }
 
 /// Waits until the process has stopped (true) or is dead.
@@ -182,11 +192,10 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The call and the path in a line of the log, if it has both: `7 fdatasync(12</data/mail.db>) = 0`.
-fn synced(line: &str) -> Option<String> {
-    let (call, rest) = line.split_once('(')?;
-    let (path, _) = rest.split_once('<')?.1.split_once('>')?;
-    let call = call.rsplit(' ').next()?;
-    let path = Path::new(OsStr::new(path));
-    Some(format!("{call} {}", path.display()))
+/// A line of the log, if a call begins there: `7 fdatasync(12</data/mail.db>) = 0`.
+fn call(line: &str) -> Option<Call> {
+    let (begin, arguments) = line.split_once('(')?;
+    let (thread, name) = begin.split_once(' ')?;
+    let path = arguments.split_once('<').and_then(|(_, rest)| Some(rest.split_once('>')?.0));
+    Some(Call { thread: thread.to_owned(), name: name.trim().to_owned(), path: path.unwrap_or_default().to_owned() })
 }
