@@ -79,9 +79,7 @@ impl Load {
     /// Waits until so many messages have been accepted since.
     pub(crate) async fn accepted(&mut self, messages: u64) {
         for _ in 0..messages {
-            if self.accepted.recv().await.is_none() {
-                panic!("the clients have nobody to talk to");
-            }
+            self.accepted.recv().await.unwrap_or_else(|| panic!("all senders have ended"));
         }
     }
 
@@ -102,22 +100,21 @@ impl Common {
             Some(name) => self.logged_in(name).await?,
             None => Client::registered(&self.smtp, "").await?,
         };
-        loop {
-            for seed in self.seeds(number) {
-                let chance = noise(!seed);
-                let all = RETRIEVERS.iter().chain(&POPPERS).chain(&KEEPERS).chain(&REPORTED);
-                let chosen = all.enumerate().filter(|(at, _)| chance >> (8 + at) & 3 == 0);
-                let mut to: Vec<_> = chosen.map(|(_, name)| address(name)).collect();
-                if to.is_empty() {
-                    to.push(address(RETRIEVERS[number as usize % RETRIEVERS.len()]));
-                }
-                let manner = Manner { pipelined: chance & 1 == 0, report: report.is_some() && chance & 6 == 0 };
-                self.send(&mut client, &to, seed, manner).await?;
-                if report.is_some() && chance & 24 == 0 {
-                    retrieve(&mut client, 0, &self.notes).await?;
-                }
+        for seed in self.seeds(number) {
+            let chance = noise(!seed);
+            let all = RETRIEVERS.iter().chain(&POPPERS).chain(&KEEPERS).chain(&REPORTED);
+            let chosen = all.enumerate().filter(|(at, _)| chance >> (8 + at) & 3 == 0);
+            let mut to: Vec<_> = chosen.map(|(_, name)| address(name)).collect();
+            if to.is_empty() {
+                to.push(address(RETRIEVERS[number as usize % RETRIEVERS.len()]));
+            }
+            let manner = Manner { pipelined: chance & 1 == 0, report: report.is_some() && chance & 6 == 0 };
+            self.send(&mut client, &to, seed, manner).await?;
+            if report.is_some() && chance & 24 == 0 {
+                retrieve(&mut client, 0, &self.notes).await?;
             }
         }
+        unreachable!("there is no end of seeds")
     }
 
     async fn read_by_xretrieve(self, name: &str) -> io::Result<Infallible> {
@@ -134,32 +131,30 @@ impl Common {
         }
     }
 
-    /// Registers one name after the other, sends to itself and another one, and gives every third one up.
+    /// Registers one name after the other, sends to itself and another one, and gives two of three up.
     async fn come_and_go(self, number: u64) -> io::Result<Infallible> {
-        loop {
-            for seed in self.seeds(number) {
-                let mut client = register(&self.smtp, &format!("n-{seed}"), &self.notes).await?;
-                let to = [client.address.clone(), address(KEEPERS[0])];
-                self.send(&mut client, &to, seed, Manner::default()).await?;
-                if noise(seed).is_multiple_of(3) {
-                    client.quit().await?;
-                } else {
-                    unregister(client, &self.notes).await?;
-                }
+        for seed in self.seeds(number) {
+            let mut client = register(&self.smtp, &format!("n-{seed}"), &self.notes).await?;
+            let to = [client.address.clone(), address(KEEPERS[0])];
+            self.send(&mut client, &to, seed, Manner::default()).await?;
+            if noise(seed).is_multiple_of(3) {
+                client.quit().await?;
+            } else {
+                unregister(client, &self.notes).await?;
             }
         }
+        unreachable!("there is no end of seeds")
     }
 
     /// Gets one number after the other, sends to itself and another one, and is not seen again.
     async fn come_and_be_forgotten(self, number: u64) -> io::Result<Infallible> {
-        loop {
-            for seed in self.seeds(number) {
-                let mut client = register(&self.smtp, "", &self.notes).await?;
-                let to = [client.address.clone(), address(KEEPERS[1])];
-                self.send(&mut client, &to, seed, Manner { pipelined: true, report: false }).await?;
-                client.quit().await?;
-            }
+        for seed in self.seeds(number) {
+            let mut client = register(&self.smtp, "", &self.notes).await?;
+            let to = [client.address.clone(), address(KEEPERS[1])];
+            self.send(&mut client, &to, seed, Manner { pipelined: true, report: false }).await?;
+            client.quit().await?;
         }
+        unreachable!("there is no end of seeds")
     }
 
     async fn send(&self, client: &mut Client, to: &[String], seed: u64, manner: Manner) -> io::Result<()> {
@@ -181,7 +176,7 @@ impl Common {
     /// Numbers that no other client has, in this round or another one.
     fn seeds(&self, number: u64) -> impl Iterator<Item = u64> + use<> {
         let first = self.round << 24;
-        (0..1 << 20).map(move |message| first + message * (SENDERS + 2) + number)
+        (0..).map(move |message| first + message * (SENDERS + 2) + number)
     }
 }
 

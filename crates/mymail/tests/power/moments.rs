@@ -1,4 +1,4 @@
-//! Cuts at any moment, with many clients at work.
+//! Cuts at any moment, with many clients at work, and copies of a disk in use.
 
 use std::io;
 
@@ -19,30 +19,10 @@ const ROUNDS_KEPT: u64 = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs root and loop devices; CI runs it"]
 async fn what_clients_were_told_is_true_after_a_power_cut() -> io::Result<()> {
-    let (seed, notes) = (seed(), Notes::default());
-    let mut machine = populated(&notes).await?;
-    for round in 0..cuts().at_moments {
-        let chance = noise(seed.wrapping_add(round));
-        let messages = chance % ACCEPTED_MAX;
-        let cut = Cut::random(chance >> 32, true);
-        let mut load = Load::start(&machine, &notes, round);
-        load.accepted(messages).await;
-        if cut.is_seen() {
-            notes.told().power_fails();
-        }
-        machine.cut(cut);
-        load.end(cut.is_seen()).await;
-
-        machine.start();
-        let mut ledger = notes.told().clone();
-        let counts = compare(&machine, &mut ledger).await?;
-        println!("cut {round} behind {messages} messages, {cut}: {counts}");
-        if round % ROUNDS_KEPT == ROUNDS_KEPT - 1 {
-            for name in KEEPERS {
-                empty(&machine, &mut ledger, &address(name)).await?;
-            }
-        }
-        *notes.told() = ledger;
+    let mut life = Life::begin().await?;
+    for _ in 0..cuts().at_moments {
+        let load = life.load().await;
+        life.cut(load, true).await?;
     }
     Ok(())
 }
@@ -50,32 +30,74 @@ async fn what_clients_were_told_is_true_after_a_power_cut() -> io::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs root and loop devices; CI runs it"]
 async fn what_clients_were_told_is_true_on_a_copy_of_the_disk() -> io::Result<()> {
-    let (seed, notes) = (seed(), Notes::default());
-    let mut machine = populated(&notes).await?;
-    let mut load = Load::start(&machine, &notes, 0);
-    for number in 0..cuts().copies {
-        let messages = noise(seed.wrapping_add(number)) % ACCEPTED_MAX;
-        load.accepted(messages).await;
-        // Who stands still has said what can be noted, and has taken nothing that is not noted as begun.
-        let (image, mut ledger) = machine.frozen(|| notes.told().clone());
-        let mut copy = Machine::new(image.disk(), CONFIG);
-        copy.start();
-        let counts = compare(&copy, &mut ledger).await?;
-        println!("copy {number} behind {messages} messages: {counts}");
+    let mut life = Life::begin().await?;
+    for _ in 0..cuts().copies {
+        let load = life.load().await;
+        life.copy().await?;
+        life.cut(load, false).await?;
     }
-    machine.cut(Cut::random(seed, false));
-    load.end(false).await;
-    machine.start();
-    let mut ledger = notes.told().clone();
-    let counts = compare(&machine, &mut ledger).await?;
-    println!("the disk itself: {counts}");
     Ok(())
 }
 
-/// A computer with a server, and with accounts on it.
-async fn populated(notes: &Notes) -> io::Result<Machine> {
-    let mut machine = Machine::new(Disk::new(&drive()), CONFIG);
-    machine.start();
-    populate(&machine, notes).await?;
-    Ok(machine)
+/// The life of a computer, from round to round.
+struct Life {
+    machine: Machine,
+    notes: Notes,
+    seed: u64,
+    round: u64,
+}
+
+impl Life {
+    async fn begin() -> io::Result<Self> {
+        let mut machine = Machine::new(Disk::new(&drive()), CONFIG);
+        let notes = Notes::default();
+        machine.start();
+        populate(&machine, &notes).await?;
+        Ok(Self { machine, notes, seed: seed(), round: 0 })
+    }
+
+    /// Lets clients work until it is time.
+    async fn load(&mut self) -> Load {
+        let mut load = Load::start(&self.machine, &self.notes, self.round);
+        load.accepted(self.chance() % ACCEPTED_MAX).await;
+        load
+    }
+
+    /// Compares a copy of the disk, while clients go on.
+    async fn copy(&self) -> io::Result<()> {
+        // A server that stands still has said what can be noted, and has taken nothing that is not noted as begun.
+        let (image, mut ledger) = self.machine.frozen(|| self.notes.told().clone());
+        let mut copy = Machine::new(image.disk(), CONFIG);
+        copy.start();
+        let counts = compare(&copy, &mut ledger).await?;
+        println!("round {}, a copy: {counts}", self.round);
+        Ok(())
+    }
+
+    /// Cuts the power under them, and compares.
+    async fn cut(&mut self, load: Load, may_be_seen: bool) -> io::Result<()> {
+        let cut = Cut::random(self.chance() >> 32, may_be_seen);
+        if cut.is_seen() {
+            self.notes.told().power_fails();
+        }
+        self.machine.cut(cut);
+        load.end(cut.is_seen()).await;
+
+        self.machine.start();
+        let mut ledger = self.notes.told().clone();
+        let counts = compare(&self.machine, &mut ledger).await?;
+        println!("round {}, {cut}: {counts}", self.round);
+        self.round += 1;
+        if self.round.is_multiple_of(ROUNDS_KEPT) {
+            for name in KEEPERS {
+                empty(&self.machine, &mut ledger, &address(name)).await?;
+            }
+        }
+        *self.notes.told() = ledger;
+        Ok(())
+    }
+
+    fn chance(&self) -> u64 {
+        noise(self.seed.wrapping_add(self.round))
+    }
 }

@@ -59,16 +59,14 @@ fn add_account(database: &Connection, name: &str) {
 
 /// Short bodies are in the database, others in files.
 fn add_message(database: &Connection, data: &Path, seed: u64) -> io::Result<()> {
-    let body = content(seed);
-    let (octets, from) = (body.len() as i64, address(NAMES[0]));
-    let is_short = matches!(Size::of(seed), Size::Small | Size::Middle);
-    let (file, body) = if is_short { (None, Some(body)) } else { (Some(seed as i64), Some(body)) };
-    let body = match file {
-        Some(file) => {
-            fs::write(data.join(format!("bodies/{file}")), body.unwrap())?;
-            None
+    let content = content(seed);
+    let (octets, from) = (content.len() as i64, address(NAMES[0]));
+    let (file, body) = match Size::of(seed) {
+        Size::Small | Size::Middle => (None, Some(content)),
+        Size::Big | Size::Huge => {
+            fs::write(data.join(format!("bodies/{seed}")), content)?;
+            (Some(seed as i64), None)
         }
-        None => body,
     };
     let sql =
         "INSERT INTO message (reverse_path, trace, received_at, octets, file, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

@@ -38,7 +38,10 @@ impl Pop3 {
         for (number, octets) in (1..).zip(sizes) {
             self.say(&format!("RETR {number}")).await?;
             let text = self.wire.text().await?;
-            assert_eq!(text.len(), octets, "octets of message {number} as listed");
+            if text.len() != octets {
+                let wanted = format!("{octets} octets, as it is listed");
+                return Err(wrong_reply(&format!("RETR {number}"), &format!("{} octets", text.len()), &wanted));
+            }
             messages.push(text);
         }
         Ok(messages)

@@ -9,6 +9,9 @@
 //! system writes nothing any more, not even what it has in memory. XFS also copies a file at an instant (`cp --reflink`), while
 //! nobody can write to it. So the [`Image`] of a disk in use holds each write that the disk has been given up to a moment and
 //! none that came later: what a power cut at that moment would leave.
+//!
+//! What can't be seen here: that the sync of a folder is missing behind that of a new file in it, because ext4 writes the name
+//! with the file; and a drive that writes what it has not been told to flush in another order, because all of it is lost.
 
 mod disk;
 mod drive;
