@@ -1,14 +1,33 @@
-//! Wall-clock time, for what must outlive the process: leases, and the dates in trace lines.
+//! The two clocks: that on the wall, for dates, and a steady one, for leases and holds, which must not end because the one on the
+//! wall is put right. What only lives as long as the process goes by `Instant`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use store::Timestamp;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
-/// Now.
+/// Now, by the clock on the wall.
 pub(crate) fn now() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    timestamp_of(SystemTime::now())
+}
+
+/// Now, by the steady clock: what the wall clock said when this was first asked, and the time that has passed since then. That of
+/// a machine's sleep has not.
+pub(crate) fn steady() -> Timestamp {
+    static START: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
+    let (wall, steady) = *START;
+    timestamp_of(wall.checked_add(steady.elapsed()).unwrap_or(wall))
+}
+
+/// When it was by the wall clock, as it goes now, if it was this by the steady one.
+pub(crate) fn on_the_wall(steadily: Timestamp) -> Timestamp {
+    Timestamp(steadily.0.saturating_add(now().0 - steady().0))
+}
+
+fn timestamp_of(time: SystemTime) -> Timestamp {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
 }
 
@@ -48,6 +67,14 @@ mod tests {
     fn date_times_are_those_of_rfc_5322_and_rfc_3339() {
         assert_eq!(date_time(Timestamp(880_127_706)), "Fri, 21 Nov 1997 15:55:06 +0000");
         assert_eq!(timestamp(Timestamp(880_127_706)), "1997-11-21T15:55:06Z");
+    }
+
+    #[test]
+    fn the_steady_clock_goes_with_the_wall() {
+        let (before, steady, after) = (now(), steady(), now());
+        for time in [steady, on_the_wall(steady)] {
+            assert!((before.0 - 1..=after.0 + 1).contains(&time.0), "{before:?}, {time:?}, {after:?}");
+        }
     }
 
     #[test]

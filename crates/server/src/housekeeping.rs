@@ -34,7 +34,7 @@ async fn round<S: Store>(shared: &Shared<S>) {
     settings.registration_rate.forget_quiet_peers();
     shared.failures.forget_old();
     shared.look_for_room();
-    let now = clock::now();
+    let now = clock::steady();
     // First those in use: a sweep must not find them idle.
     let touched = shared.store.touch(&shared.presence.in_use(), now).await;
     let swept = match touched {
@@ -45,7 +45,7 @@ async fn round<S: Store>(shared: &Shared<S>) {
         Ok(swept) if swept.accounts + swept.addresses > 0 => {
             tracing::info!(accounts = swept.accounts, addresses = swept.addresses, "leases ran out");
         }
-        Ok(_) => {}
+        Ok(_) => tracing::debug!("no lease ran out"),
         Err(error) => tracing::error!(%error, "cannot sweep leases"),
     }
 }

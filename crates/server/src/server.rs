@@ -91,7 +91,15 @@ impl<S: Store> Server<S> {
             listeners.push((listen.clone(), listener));
         }
         let admin = admin::Socket::bind(data).map_err(|source| BindError::Admin { folder: data.to_owned(), source })?;
-        let ended = store.end_unclaimed(clock::after(clock::now(), config.registration.lease)).await?;
+        let (now, lease) = (clock::steady(), config.registration.lease);
+        let seconds = store.resume(clock::before(now, lease), now).await?;
+        if seconds != 0 {
+            tracing::warn!(
+                seconds,
+                "the clock has jumped, or no account was used for longer than a lease: leases go on as if no time had passed"
+            );
+        }
+        let ended = store.end_unclaimed(clock::after(now, lease)).await?;
         if ended > 0 {
             tracing::info!(accounts = ended, "ended: their connections are gone and they have no password");
         }

@@ -83,6 +83,11 @@ pub trait Store: Send + Sync + 'static {
     /// that such an account could live with exists. Returns how many there were.
     fn end_unclaimed(&self, held_until: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// For the start of a server: leases and holds go on as if no time had passed since any account was last used, if that was
+    /// before `idle_since` or is still to come. Either the clock has jumped, or no account could be used, or none was. Only
+    /// accounts with a name that are idle stay so. Returns by how many seconds they have been moved.
+    fn resume(&self, idle_since: Timestamp, now: Timestamp) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
     /// Notes that these accounts were used now.
     fn touch(&self, ids: &[AccountId], now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
 

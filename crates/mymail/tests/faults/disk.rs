@@ -1,9 +1,8 @@
 //! A disk that really fills up: a small one, of its own, in a file.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{fs, io};
 
 use rustix::fs::statvfs;
 

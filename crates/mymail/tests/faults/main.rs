@@ -10,6 +10,7 @@ mod calls;
 #[path = "../serve/client.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
 mod client;
+mod clock;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
 mod common;

@@ -40,7 +40,7 @@ impl<S: Store> Office<'_, S> {
             return Err(Refusal::Alias { address: address.to_string() });
         }
         let (password, verifier) = self.password(&address, password).await?;
-        let registered = self.shared.store.register(&address, Some(&verifier), clock::now()).await;
+        let registered = self.shared.store.register(&address, Some(&verifier), clock::steady()).await;
         registered.map_err(|error| match error {
             RegisterError::Taken => Refusal::Taken { address: address.to_string() },
             RegisterError::Store(error) => error.into(),
@@ -56,7 +56,7 @@ impl<S: Store> Office<'_, S> {
         if account.address.key() == Address::postmaster(&self.settings.config.hostname).key() {
             return Err(Refusal::Postmaster { address });
         }
-        let held_until = clock::after(clock::now(), self.settings.config.registration.lease);
+        let held_until = clock::after(clock::steady(), self.settings.config.registration.lease);
         self.shared.store.end_account(account.id, held_until).await?;
         self.shared.presence.end(account.id);
         tracing::info!(address, "the operator has removed an account");
@@ -136,7 +136,7 @@ impl<S: Store> Office<'_, S> {
                 messages: quota.messages.unwrap_or(self.settings.config.limits.mailbox_messages),
                 default: *quota == Quota::default(),
             },
-            last_use: clock::timestamp(account.used_at),
+            last_use: clock::timestamp(clock::on_the_wall(account.used_at)),
             password: account.verifier.is_some(),
         }
     }

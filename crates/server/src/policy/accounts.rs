@@ -77,7 +77,7 @@ impl<S: Store> Client<S> {
     }
 
     async fn register_name(&self, address: &Address) -> Result<AccountId, Reply> {
-        self.shared.store.register(address, None, clock::now()).await.map_err(|error| match error {
+        self.shared.store.register(address, None, clock::steady()).await.map_err(|error| match error {
             RegisterError::Taken => replies::NAME_TAKEN,
             RegisterError::Store(error) => store_refusal(&error),
         })
@@ -85,7 +85,7 @@ impl<S: Store> Client<S> {
 
     async fn register_number(&mut self, socket: BorrowedFd<'_>) -> Result<(AccountId, Address), Reply> {
         let domain = &self.settings.config.hostname;
-        let registered = self.descriptors.register(socket, domain, &self.shared.store, clock::now()).await;
+        let registered = self.descriptors.register(socket, domain, &self.shared.store, clock::steady()).await;
         registered.map_err(|error| match error {
             NumberError::Store(error) => store_refusal(&error),
             NumberError::NoneLeft | NumberError::Descriptor(_) => {
@@ -127,7 +127,7 @@ impl<S: Store> Client<S> {
     /// Shall the client's account go?
     pub(crate) async fn unregister(&mut self) -> Result<(), Reply> {
         let account = self.identity().ok_or(replies::REGISTER_FIRST)?.account;
-        let held_until = clock::after(clock::now(), self.settings.config.registration.lease);
+        let held_until = clock::after(clock::steady(), self.settings.config.registration.lease);
         self.shared.store.end_account(account, held_until).await.map_err(|error| store_refusal(&error))?;
         if let Some(identity) = self.identity.take() {
             identity.bond.end();
@@ -178,7 +178,7 @@ pub(crate) async fn keep_postmaster<S: Store>(store: &S, domain: &Domain) -> Res
         Some(verifier) => verifier,
         None => {
             let (_, verifier) = new_password().map_err(|error| StoreError::TryAgain(error.to_string().into()))?;
-            match store.register(&address, Some(&verifier), clock::now()).await {
+            match store.register(&address, Some(&verifier), clock::steady()).await {
                 Ok(_) | Err(RegisterError::Taken) => verifier,
                 Err(RegisterError::Store(error)) => return Err(error),
             }

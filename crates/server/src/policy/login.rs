@@ -96,7 +96,7 @@ impl<S: Store> Client<S> {
             return Err(refused);
         }
         // A store that takes no writes can still be read from.
-        if let Err(error) = self.shared.store.touch(&[account.id], clock::now()).await {
+        if let Err(error) = self.shared.store.touch(&[account.id], clock::steady()).await {
             log_failure(&error, "cannot note that an account is in use");
         }
         tracing::info!(address = %account.address, "logged in");

@@ -130,7 +130,7 @@ async fn depart<S: Store>(shared: &Shared<S>, settings: &Settings, identity: Ide
     if identity.bond.has_ended() {
         return;
     }
-    let (account, now) = (identity.account, clock::now());
+    let (account, now) = (identity.account, clock::steady());
     let result = match shared.store.account(account).await {
         Ok(Some(found)) if found.verifier.is_none() => {
             shared.store.end_account(account, clock::after(now, settings.config.registration.lease)).await

@@ -72,7 +72,7 @@ impl<S: Store> Client<S> {
     }
 
     async fn is_held(&self, address: &Address) -> Result<bool, Reply> {
-        self.shared.store.is_held(address, clock::now()).await.map_err(|error| store_refusal(&error))
+        self.shared.store.is_held(address, clock::steady()).await.map_err(|error| store_refusal(&error))
     }
 
     async fn mailbox(&self, address: &Address) -> Result<Option<Mailbox>, Reply> {

@@ -214,6 +214,22 @@ pub(super) fn end_unclaimed(group: &mut Group<'_>, held_until: Timestamp) -> rus
     end_each(group, &unclaimed, held_until)
 }
 
+/// Moves leases and holds by the time since any account was last used, unless that is no longer than a lease. No hold is made
+/// longer than one.
+pub(super) fn resume(group: &Group<'_>, idle_since: Timestamp, now: Timestamp) -> rusqlite::Result<i64> {
+    let last: Option<i64> = group.query_row("SELECT max(used_at) FROM account", [], |row| row.get(0))?;
+    let Some(last) = last.filter(|last| !(idle_since.0..=now.0).contains(last)) else {
+        return Ok(0);
+    };
+    let (away, lease) = (now.0.saturating_sub(last), now.0.saturating_sub(idle_since.0));
+    group.execute(
+        "UPDATE account SET used_at = used_at + iif(number IS NULL AND ?1 > 0, 0, ?1),
+             held_until = min(held_until + ?1, ?2)",
+        params![away, now.0.saturating_add(lease)],
+    )?;
+    Ok(away)
+}
+
 /// Sets the time of last use.
 pub(super) fn touch(group: &Group<'_>, used: &[AccountId], now: Timestamp) -> rusqlite::Result<()> {
     let mut touch = group.prepare_cached("UPDATE account SET used_at = ?2 WHERE id = ?1 AND held_until IS NULL")?;

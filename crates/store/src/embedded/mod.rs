@@ -179,6 +179,10 @@ impl Store for Embedded {
         self.writer.run(move |group| accounts::end_unclaimed(group, held_until)).await
     }
 
+    async fn resume(&self, idle_since: Timestamp, now: Timestamp) -> Result<i64, StoreError> {
+        self.writer.run(0, move |group| accounts::resume(group, idle_since, now)).await
+    }
+
     async fn touch(&self, ids: &[AccountId], now: Timestamp) -> Result<(), StoreError> {
         let ids = ids.to_vec();
         self.writer.run(move |group| accounts::touch(group, &ids, now)).await

@@ -65,6 +65,80 @@ pub(crate) async fn an_address_is_held_for_a_while(store: &impl Store) {
     assert!(!is_held("7@example.org", later(59)).await);
 }
 
+/// How long accounts with a number are kept, and addresses held, in what follows.
+const LEASE: i64 = 100;
+
+/// Three accounts that were used at different times, the last one now, and two addresses, one held for 60 seconds from now on, one
+/// free again.
+async fn used_until_now(store: &impl Store) {
+    for (text, seconds) in [("5@example.org", -90), ("alice@example.org", -30), ("6@example.org", 0)] {
+        store.register(&address(text), Some(&verifier(1)), later(seconds)).await.unwrap();
+    }
+    for (text, held_until) in [("7@example.org", 60), ("8@example.org", -10)] {
+        let id = store.register(&address(text), Some(&verifier(1)), later(-90)).await.unwrap();
+        store.end_account(id, later(held_until)).await.unwrap();
+    }
+}
+
+/// Sweeps at this time. Which of the three accounts are there after that, and which of the two addresses are held.
+async fn left_at(store: &impl Store, now: Timestamp) -> Vec<&'static str> {
+    store.sweep(Timestamp(now.0 - LEASE), now).await.unwrap();
+    let mut left = Vec::new();
+    for text in ["5@example.org", "alice@example.org", "6@example.org", "7@example.org", "8@example.org"] {
+        let is_there = store.mailbox(&address(text)).await.unwrap().is_some();
+        if is_there || store.is_held(&address(text), now).await.unwrap() {
+            left.push(text.split('@').next().unwrap());
+        }
+    }
+    left
+}
+
+pub(crate) async fn leases_go_on_after_a_jump_of_the_clock(store: &impl Store) {
+    const YEAR: i64 = 366 * 24 * 60 * 60;
+    used_until_now(store).await;
+    // There and back, and as far again to the other side: what is left of each lease stays the same.
+    let mut time = NOW;
+    for jump in [YEAR, -YEAR, -YEAR, YEAR, LEASE + 1, -1] {
+        let now = Timestamp(time.0 + jump);
+        let moved = store.resume(Timestamp(now.0 - LEASE), now).await.unwrap();
+        assert_eq!(moved, jump);
+        time = now;
+        assert_eq!(left_at(store, time).await, ["5", "alice", "6", "7"], "after a jump by {jump}");
+    }
+    assert_eq!(left_at(store, Timestamp(time.0 + 10)).await, ["5", "alice", "6", "7"]);
+    assert_eq!(left_at(store, Timestamp(time.0 + 11)).await, ["alice", "6", "7"]);
+    assert_eq!(left_at(store, Timestamp(time.0 + 59)).await, ["alice", "6", "7"]);
+    assert_eq!(left_at(store, Timestamp(time.0 + 60)).await, ["alice", "6"]);
+    assert_eq!(left_at(store, Timestamp(time.0 + 101)).await, ["alice"]);
+}
+
+pub(crate) async fn time_goes_by_between_two_starts(store: &impl Store) {
+    assert_eq!(store.resume(later(-LEASE), NOW).await.unwrap(), 0, "nobody was ever here");
+    used_until_now(store).await;
+    for seconds in [0, 11, LEASE] {
+        assert_eq!(store.resume(later(seconds - LEASE), later(seconds)).await.unwrap(), 0);
+    }
+    assert_eq!(left_at(store, later(11)).await, ["alice", "6", "7"]);
+}
+
+pub(crate) async fn a_start_makes_no_hold_longer_than_a_lease(store: &impl Store) {
+    // The operator removes an account that nobody has used for long.
+    let id = register(store, "alice@example.org").await;
+    store.end_account(id, later(1000 + LEASE)).await.unwrap();
+    assert_eq!(store.resume(later(1050 - LEASE), later(1050)).await.unwrap(), 1050);
+    assert!(store.is_held(&address("alice@example.org"), later(1149)).await.unwrap());
+    assert!(!store.is_held(&address("alice@example.org"), later(1150)).await.unwrap());
+}
+
+pub(crate) async fn idle_accounts_with_names_stay_idle(store: &impl Store) {
+    let id = register(store, "alice@example.org").await;
+    store.resume(later(1000 - LEASE), later(1000)).await.unwrap();
+    assert_eq!(store.account(id).await.unwrap().unwrap().used_at, NOW);
+    // But nobody was here in times to come.
+    store.resume(later(-1000 - LEASE), later(-1000)).await.unwrap();
+    assert_eq!(store.account(id).await.unwrap().unwrap().used_at, later(-1000));
+}
+
 pub(crate) async fn ending_twice_is_ending_once(store: &impl Store) {
     let id = register(store, "7@example.org").await;
     store.end_account(id, later(60)).await.unwrap();
