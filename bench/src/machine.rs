@@ -32,7 +32,7 @@ impl Machine {
             processor: value_of(&fs::read_to_string("/proc/cpuinfo")?, "model name").unwrap_or_else(|| "?".to_owned()),
             cores: std::thread::available_parallelism()?.get(),
             memory: kibibytes / f64::from(1 << 20),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            kernel: version(&fs::read_to_string("/proc/sys/kernel/osrelease")?),
             file_system: file_system(&mounts, &folder.canonicalize()?).unwrap_or_else(|| "?".to_owned()),
             postfix: output_of(Command::new("postconf").args(["-dh", "mail_version"]))?.trim().to_owned(),
             dovecot: first_word(&output_of(Command::new("dovecot").arg("--version"))?),
@@ -47,6 +47,11 @@ impl Machine {
              Postfix {postfix}, Dovecot {dovecot}."
         )
     }
+}
+
+/// The number alone: what follows names who built it.
+fn version(release: &str) -> String {
+    release.trim().split('-').next().unwrap_or("?").to_owned()
 }
 
 fn first_word(text: &str) -> String {

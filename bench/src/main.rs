@@ -27,13 +27,13 @@ use crate::machine::Machine;
 use crate::runs::{Name, Setting};
 /// Measure the server beside other mail servers
 #[derive(Debug, Parser)]
-#[command(name = "bench/run", disable_help_subcommand = true)]
+#[command(override_usage = "bench/run [OPTIONS]")]
 struct Args {
     /// Measure only this group; may repeat
     #[arg(long, value_name = "GROUP")]
     only: Vec<Name>,
 
-    /// Fewer cases and rounds, in two or three minutes instead of forty
+    /// Fewer cases and rounds, in about three minutes instead of forty
     #[arg(long)]
     quick: bool,
 
@@ -53,12 +53,12 @@ struct Args {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "quick", "json"])]
     from: Option<PathBuf>,
 
-    /// A folder on the disk to measure
-    #[arg(long, value_name = "DIR")]
+    /// A folder on the disk to measure, instead of one beside the built programs
+    #[arg(long, value_name = "DIR", overrides_with = "folder")]
     folder: PathBuf,
 
-    /// The program to measure
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Another mymail to measure than the one that was just built
+    #[arg(long, value_name = "FILE", overrides_with = "program")]
     program: PathBuf,
 }
 
@@ -87,9 +87,9 @@ fn measure(args: &Args) -> anyhow::Result<Report> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
         .context("cannot raise the limit of descriptors")?;
-    let setting = Setting::new(args.program.canonicalize()?, &args.folder, args.quick)?;
-    let machine = Machine::here(setting.folder())?;
     let names = if args.only.is_empty() { Name::usual(args.quick) } else { args.only.clone() };
+    let setting = Setting::new(args.program.canonicalize()?, &args.folder, &names, args.quick)?;
+    let machine = Machine::here(setting.folder())?;
     let mut groups = Vec::new();
     for name in names {
         groups.extend(name.run(&setting)?);

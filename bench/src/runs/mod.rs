@@ -24,9 +24,9 @@ const BIG_OCTETS_QUICK: u64 = 100 << 20;
 /// How a mailbox is filled.
 const LOAD_TO_FILL: Load = Load { octets: 1 << 10, sessions: 100, keeps_connection: true, recipients: 1 };
 
-/// How much room all of it takes at most.
-const ROOM_OCTETS: u64 = 36 << 30;
-const ROOM_OCTETS_QUICK: u64 = 4 << 30;
+/// How much room it takes at most, beside the big store.
+const ROOM_OCTETS: u64 = 2 << 30;
+const ROOM_OCTETS_DELIVERY: u64 = 22 << 30;
 
 /// What all groups need to know.
 pub(crate) struct Setting {
@@ -70,10 +70,16 @@ impl Name {
 }
 
 impl Setting {
-    /// `folder` is on the disk to measure.
-    pub(crate) fn new(program: PathBuf, folder: &Path, quick: bool) -> anyhow::Result<Self> {
-        let workshop = Workshop::new(folder, if quick { ROOM_OCTETS_QUICK } else { ROOM_OCTETS })?;
-        Ok(Self { program, workshop, quick, big_store: OnceCell::new() })
+    /// `folder` is on the disk to measure, which has to have room for these groups.
+    pub(crate) fn new(program: PathBuf, folder: &Path, names: &[Name], quick: bool) -> anyhow::Result<Self> {
+        let mut room = ROOM_OCTETS;
+        if names.contains(&Name::Delivery) && !quick {
+            room += ROOM_OCTETS_DELIVERY;
+        }
+        if names.contains(&Name::Start) || names.contains(&Name::Growth) {
+            room += big_octets(quick) * 6 / 5;
+        }
+        Ok(Self { program, workshop: Workshop::new(folder, room)?, quick, big_store: OnceCell::new() })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -86,7 +92,7 @@ impl Setting {
     }
 
     fn big_octets(&self) -> u64 {
-        if self.quick { BIG_OCTETS_QUICK } else { BIG_OCTETS }
+        big_octets(self.quick)
     }
 
     /// The folder of a server, stopped, with so much mail. It is made once.
@@ -105,6 +111,10 @@ impl Setting {
         eprintln!("{what}");
         interrupt::check()
     }
+}
+
+fn big_octets(quick: bool) -> u64 {
+    if quick { BIG_OCTETS_QUICK } else { BIG_OCTETS }
 }
 
 /// Delivers so much into one mailbox.
