@@ -92,7 +92,10 @@ fn measure(args: &Args) -> anyhow::Result<Report> {
     let machine = Machine::here(setting.folder())?;
     let mut groups = Vec::new();
     for name in names {
-        groups.extend(name.run(&setting)?);
+        match name.run(&setting) {
+            Ok(measured) => groups.extend(measured),
+            Err(error) => return Err(error.context(setting.complaints()?)),
+        }
     }
     Ok(Report { machine, quick: args.quick, groups })
 }

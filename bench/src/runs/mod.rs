@@ -86,6 +86,11 @@ impl Setting {
         self.workshop.path()
     }
 
+    /// What the servers complain of, if something fails.
+    pub(crate) fn complaints(&self) -> anyhow::Result<String> {
+        Ok(format!("the servers' logs say:\n{}", self.workshop.complaints()?))
+    }
+
     /// How often everything is measured.
     fn rounds(&self) -> u32 {
         if self.quick { 3 } else { 5 }
