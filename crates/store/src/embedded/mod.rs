@@ -180,7 +180,7 @@ impl Store for Embedded {
     }
 
     async fn resume(&self, idle_since: Timestamp, now: Timestamp) -> Result<i64, StoreError> {
-        self.writer.run(0, move |group| accounts::resume(group, idle_since, now)).await
+        self.writer.run(move |group| accounts::resume(group, idle_since, now)).await
     }
 
     async fn touch(&self, ids: &[AccountId], now: Timestamp) -> Result<(), StoreError> {
