@@ -119,11 +119,14 @@ pub trait Store: Send + Sync + 'static {
     fn maildrop(&self, account: AccountId) -> impl Future<Output = Result<Maildrop, StoreError>> + Send;
 
     /// Opens a message of this account's mailbox for reading. `None`: it is there no longer.
-    fn open(
+    fn open(&self, account: AccountId, entry: EntryId) -> impl Future<Output = Opened<Self::Reader>> + Send;
+
+    /// Opens several messages, as [`Store::open`] opens one, with less work for each.
+    fn open_all(
         &self,
         account: AccountId,
-        entry: EntryId,
-    ) -> impl Future<Output = Result<Option<(StoredMessage, Self::Reader)>, StoreError>> + Send;
+        entries: &[EntryId],
+    ) -> impl Future<Output = Vec<Opened<Self::Reader>>> + Send;
 
     /// Removes entries from this account's mailbox, all or none; those that are gone already are passed over.
     fn flush(&self, account: AccountId, entries: &[EntryId]) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -149,6 +152,9 @@ pub trait Store: Send + Sync + 'static {
     /// A secret that lasts as long as the store: this one, unless there is one already.
     fn keep_secret(&self, candidate: &[u8; 32]) -> impl Future<Output = Result<[u8; 32], StoreError>> + Send;
 }
+
+/// What became of opening a message: what is known of it, and its bytes; `None` if it is not in the mailbox.
+pub type Opened<R> = Result<Option<(StoredMessage, R)>, StoreError>;
 
 /// A message's bytes on their way into a store: kept in memory while few, spooled to disk when many.
 pub trait Body: Send + Sync + 'static {

@@ -7,9 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod calls;
-#[path = "../serve/client.rs"]
-#[allow(dead_code, reason = "a part of it is used here")]
-mod client;
 mod clock;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "a part of it is used here")]
@@ -18,9 +15,7 @@ mod disk;
 #[path = "../serve/host.rs"]
 mod host;
 mod life;
-#[path = "../serve/noise.rs"]
-mod noise;
 mod starting;
 mod strace;
-#[path = "../serve/until.rs"]
-mod until;
+
+use testkit::{client, noise, until};

@@ -1,6 +1,7 @@
 //! A maildrop on its way to its reader, and out of the mailbox once the reader has it: whole for XRETRIEVE, message by message for
 //! POP3.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +11,7 @@ use proto::pop3::server::Message;
 use proto::pop3::{Response, responses};
 use proto::smtp::server::Block;
 use proto::smtp::{Reply, replies};
-use store::{AccountId, Arrivals, EntryId, Form, Maildrop, MaildropEntry, Reader, Store, StoreError};
+use store::{AccountId, Arrivals, EntryId, Form, Maildrop, MaildropEntry, Opened, Reader, Store, StoreError};
 use tokio::time::Instant;
 
 use super::{Client, Identity, log_failure, store_refusal};
@@ -18,13 +19,26 @@ use super::{Client, Identity, log_failure, store_refusal};
 /// What stands in the place of a message that the store can't read, so that those behind it can be had.
 const NOTICE: &[u8] = b"This message is damaged and cannot be read. It stays on the server: tell its operator.\r\n";
 
+/// The most messages that are opened ahead of their turn.
+const AHEAD_MAX: usize = 32;
+/// The most octets that they have together, unless it is one message alone.
+const AHEAD_OCTETS_MAX: u64 = 128 << 10;
+
 /// What is being handed over.
 pub(super) struct Handover<R> {
     /// Whose it is, and what; in the order in which it goes out. What can't be read is taken off: it is not to be flushed.
-    maildrop: Option<(AccountId, Vec<EntryId>)>,
-    /// How many of them have been opened.
+    maildrop: Option<(AccountId, Vec<Entry>)>,
+    /// How many of them have gone out, or are about to.
     opened: usize,
+    /// Those that come next, as far as they have been opened.
+    ahead: VecDeque<Opened<R>>,
     text: Text<R>,
+}
+
+/// What of an entry matters here.
+struct Entry {
+    id: EntryId,
+    octets: u64,
 }
 
 /// The text of the message that is going out.
@@ -89,7 +103,7 @@ impl Message for Listed {
 
 impl<R> Default for Handover<R> {
     fn default() -> Self {
-        Self { maildrop: None, opened: 0, text: Text::Out }
+        Self { maildrop: None, opened: 0, ahead: VecDeque::new(), text: Text::Out }
     }
 }
 
@@ -119,18 +133,20 @@ impl<S: Store> Client<S> {
 
     async fn snapshot(&mut self, account: AccountId) -> Result<usize, Reply> {
         let Maildrop { entries } = self.shared.store.maildrop(account).await.map_err(|error| store_refusal(&error))?;
-        let entries: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
+        let entries: Vec<Entry> = entries.iter().map(|entry| Entry { id: entry.id, octets: entry.octets }).collect();
         let count = entries.len();
-        self.handover = Handover { maildrop: Some((account, entries)), opened: 0, text: Text::Out };
+        self.handover = Handover { maildrop: Some((account, entries)), ..Handover::default() };
         Ok(count)
     }
 
     /// Opens the next message. `None`: it can't be had.
     pub(crate) async fn next_message(&mut self) -> Option<Block> {
-        let own_address = self.identity()?.address.clone();
-        let (account, entries) = self.handover.maildrop.as_mut()?;
-        let entry = *entries.get(self.handover.opened)?;
-        match self.shared.store.open(*account, entry).await {
+        if self.handover.ahead.is_empty() {
+            self.open_ahead().await;
+        }
+        let opened = self.handover.ahead.pop_front()?;
+        let (_, entries) = self.handover.maildrop.as_mut()?;
+        match opened {
             Ok(Some((message, reader))) => {
                 self.handover.opened += 1;
                 self.handover.text = Text::Stored(Stored::new(None, message.form, reader));
@@ -141,16 +157,30 @@ impl<S: Store> Client<S> {
                 None
             }
             Err(StoreError::Failed(error)) => {
-                tracing::error!(error, entry = entry.0, "a message is damaged: it is kept, its reader is told");
-                entries.remove(self.handover.opened);
+                let Entry { id, .. } = entries.remove(self.handover.opened);
+                tracing::error!(error, entry = id.0, "a message is damaged: it is kept, its reader is told");
                 self.handover.text = Text::Notice;
-                Some(Block { from: ReversePath::Null, to: own_address })
+                Some(Block { from: ReversePath::Null, to: self.identity()?.address.clone() })
             }
             Err(error) => {
                 tracing::error!(%error, "cannot open a message");
                 None
             }
         }
+    }
+
+    /// Opens some more messages.
+    async fn open_ahead(&mut self) {
+        let Some((account, entries)) = &self.handover.maildrop else { return };
+        let mut octets = 0;
+        let fits = |entry: &&Entry| {
+            let is_first = octets == 0;
+            octets += entry.octets;
+            is_first || octets <= AHEAD_OCTETS_MAX
+        };
+        let next = entries.iter().skip(self.handover.opened).take(AHEAD_MAX).take_while(fits);
+        let ids: Vec<EntryId> = next.map(|entry| entry.id).collect();
+        self.handover.ahead = self.shared.store.open_all(*account, &ids).await.into();
     }
 
     /// The next octets of the message; `Ok(None)` at its end.
@@ -223,6 +253,7 @@ impl<S: Store> Client<S> {
     /// The reader has shown that it has all of them.
     pub(crate) async fn flush(&mut self) {
         let Some((account, entries)) = std::mem::take(&mut self.handover).maildrop else { return };
+        let entries: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
         match self.shared.store.flush(account, &entries).await {
             Ok(()) => tracing::info!(messages = entries.len(), "flushed"),
             Err(error) => log_failure(&error, "cannot flush what was handed over: it will come again"),

@@ -95,6 +95,16 @@ pub(super) fn find(connection: &Connection, account: AccountId, entry: EntryId) 
         .optional()
 }
 
+/// Messages of this account's mailbox, all as they are at one moment.
+pub(super) fn find_all(
+    connection: &Connection,
+    account: AccountId,
+    entries: &[EntryId],
+) -> rusqlite::Result<Vec<Option<Found>>> {
+    let moment = connection.unchecked_transaction()?;
+    entries.iter().map(|entry| find(&moment, account, *entry)).collect()
+}
+
 fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<Found> {
     let message = StoredMessage {
         reverse_path: parsed(row, "reverse_path")?,

@@ -16,8 +16,8 @@ use tokio::task;
 use crate::arrivals::Bells;
 use crate::{
     Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, Delivered, EntryId, Mailbox, Maildrop,
-    NewMessage, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError, RegistrationMode, Report, Store, StoreError,
-    StoredMessage, Swept, Timestamp, Token,
+    NewMessage, Opened, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError, RegistrationMode, Report, Store,
+    StoreError, Swept, Timestamp, Token,
 };
 
 mod accounts;
@@ -231,11 +231,7 @@ impl Store for Embedded {
         self.list(move |connection| messages::maildrop(connection, account)).await
     }
 
-    async fn open(
-        &self,
-        account: AccountId,
-        entry: EntryId,
-    ) -> Result<Option<(StoredMessage, EmbeddedReader)>, StoreError> {
+    async fn open(&self, account: AccountId, entry: EntryId) -> Opened<EmbeddedReader> {
         let mut missing = None;
         loop {
             let found = self.lookups.read(|connection| messages::find(connection, account, entry))?;
@@ -251,6 +247,28 @@ impl Store for Embedded {
             }
             missing = Some(location);
         }
+    }
+
+    async fn open_all(&self, account: AccountId, entries: &[EntryId]) -> Vec<Opened<EmbeddedReader>> {
+        // What can't be found in one go is looked for one by one.
+        let found = self.lookups.read(|connection| messages::find_all(connection, account, entries));
+        let found = found.unwrap_or_else(|_| Vec::new()).into_iter().map(Some).chain(std::iter::repeat_with(|| None));
+        let mut opened = Vec::with_capacity(entries.len());
+        for (entry, found) in entries.iter().zip(found) {
+            let reader = match found {
+                Some(Some((message, location, digest))) => {
+                    let reader = self.reader(&location, message.octets, digest).await;
+                    reader.map(|reader| reader.map(|reader| (message, reader)))
+                }
+                Some(None) | None => Ok(None),
+            };
+            // Gone, or moved since it was found?
+            opened.push(match reader {
+                Ok(None) => self.open(account, *entry).await,
+                reader => reader,
+            });
+        }
+        opened
     }
 
     async fn flush(&self, account: AccountId, entries: &[EntryId]) -> Result<(), StoreError> {
