@@ -13,7 +13,6 @@ use proto::{Domain, pop3, smtp};
 use store::Store;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
-use tracing::{Instrument, Span};
 
 use crate::config::{Config, Listen, Protocol, Tls};
 use crate::driver::{self, Surroundings, Transport, stops};
@@ -24,11 +23,6 @@ use crate::shared::Shared;
 
 /// How long the end of a connection may take to be said: TLS has words for it, and a peer that reads none of them.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-
-/// The span of a connection.
-pub(crate) fn span(peer: PeerAddress, listen: &Listen) -> Span {
-    tracing::info_span!("connection", %peer, protocol = %listen.protocol)
-}
 
 /// Serves the client of a proxy, once that has told whose the connection is. The admission is in nobody's name yet.
 pub(crate) async fn serve_proxied<S: Store>(
@@ -47,24 +41,24 @@ pub(crate) async fn serve_proxied<S: Store>(
         Ok(Told::Unknown) => PeerAddress::Told(proxy),
         Ok(Told::From(address)) => PeerAddress::Told(address),
         Err(error) => {
-            return span(PeerAddress::Ip(proxy), &listen).in_scope(|| match error.is_silence() {
-                true => tracing::debug!(%error, "closed"),
-                false => tracing::warn!(%error, "closed"),
-            });
+            let (peer, protocol) = (proxy, listen.protocol);
+            return match error.is_silence() {
+                true => tracing::debug!(%peer, %protocol, %error, "closed"),
+                false => tracing::warn!(%peer, %protocol, %error, "closed"),
+            };
         }
     };
     let settings = shared.settings();
     let config = &settings.config;
-    let span = span(peer, &listen);
     let Some(admission) = admission.name(Peer::from(peer), config.limits.connections_per_peer) else {
-        return span.in_scope(|| refuse(&transport, &listen, &config.hostname));
+        return refuse(&transport, peer, &listen, &config.hostname);
     };
-    serve(shared, listen, transport, peer, admission).instrument(span).await;
+    serve(shared, listen, transport, peer, admission).await;
 }
 
 /// Says that there are too many connections, if that costs no waiting.
-pub(crate) fn refuse(transport: &Transport, listen: &Listen, hostname: &Domain) {
-    tracing::info!("refused: too many connections");
+pub(crate) fn refuse(transport: &Transport, peer: PeerAddress, listen: &Listen, hostname: &Domain) {
+    tracing::info!(%peer, protocol = %listen.protocol, "refused: too many connections");
     let mut line = BytesMut::new();
     match (listen.tls, listen.protocol) {
         // It awaits no words before it has said hello, and a handshake is work.
@@ -75,7 +69,7 @@ pub(crate) fn refuse(transport: &Transport, listen: &Listen, hostname: &Domain) 
         (_, Protocol::Pop3) => responses::TOO_MANY_CONNECTIONS.write(&mut line),
     }
     if let Err(error) = transport.try_write(&line) {
-        tracing::debug!(%error, "cannot say why");
+        tracing::debug!(%peer, %error, "cannot say why");
     }
 }
 
@@ -87,7 +81,8 @@ pub(crate) async fn serve<S: Store>(
     peer: PeerAddress,
     admission: Admission,
 ) {
-    tracing::debug!("connected");
+    let protocol = listen.protocol;
+    tracing::debug!(%peer, %protocol, "connected");
     let settings = shared.settings();
     let mut stopping = shared.stopping.subscribe();
     let (stopping, timer) = (pin!(stops(&mut stopping)), pin!(sleep(settings.config.timeouts.command)));
@@ -105,8 +100,8 @@ pub(crate) async fn serve<S: Store>(
         Err(error) => Err(error),
     };
     match closed {
-        Ok(()) => tracing::debug!("closed"),
-        Err(error) => tracing::debug!(%error, "lost"),
+        Ok(()) => tracing::debug!(%peer, %protocol, "closed"),
+        Err(error) => tracing::debug!(%peer, %protocol, %error, "lost"),
     }
 }
 

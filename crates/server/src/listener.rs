@@ -10,7 +10,6 @@ use store::Store;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::Instrument;
 
 use crate::config::{Endpoint, Listen};
 use crate::connection;
@@ -112,7 +111,6 @@ fn welcome<S: Store>(
 ) {
     let settings = shared.settings();
     let limits = &settings.config.limits;
-    let span = connection::span(peer, listen);
     let proxy = match peer {
         PeerAddress::Ip(address) if listen.is_proxied_by(address.ip()) => Some(address),
         _ => None,
@@ -122,12 +120,12 @@ fn welcome<S: Store>(
         None => shared.connections.admit(Peer::from(peer), limits.connections, limits.connections_per_peer),
     };
     let Some(admission) = admission else {
-        return span.in_scope(|| connection::refuse(&transport, listen, &settings.config.hostname));
+        return connection::refuse(&transport, peer, listen, &settings.config.hostname);
     };
     let (shared, listen) = (shared.clone(), listen.clone());
     match proxy {
         Some(proxy) => connections.spawn(connection::serve_proxied(shared, listen, transport, proxy, admission)),
-        None => connections.spawn(connection::serve(shared, listen, transport, peer, admission).instrument(span)),
+        None => connections.spawn(connection::serve(shared, listen, transport, peer, admission)),
     };
 }
 

@@ -1,5 +1,6 @@
 //! What all connections share.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -81,7 +82,17 @@ impl<S> Shared<S> {
     }
 
     /// A name for a message, in its trace line and in the log.
-    pub(crate) fn trace_id(&self) -> String {
-        format!("{:x}", self.next_trace_id.fetch_add(1, Ordering::Relaxed))
+    pub(crate) fn trace_id(&self) -> TraceId {
+        TraceId(self.next_trace_id.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// What a message is called in its trace line and in the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TraceId(u64);
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.0)
     }
 }

@@ -1,4 +1,4 @@
-//! What the log never says.
+//! What the log says, and what it never says.
 
 use std::io;
 
@@ -43,6 +43,28 @@ async fn neither_secrets_nor_mail_reach_it() -> io::Result<()> {
     assert!(log.contains("registered") && log.contains("accepted") && log.contains("flushed"), "{log}");
     for secret in [TOKEN, TEXT, &password, response, mistyped, &STANDARD.encode(mistyped)] {
         assert!(!log.contains(secret), "{secret} is in\n{log}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whose_connection_it_was_stands_in_each_line_about_it() -> io::Result<()> {
+    let host = Host::new("");
+    let mut client = host.registered("alice").await?;
+    let peer = format!(" peer={} ", client.local_address());
+    assert_eq!(client.send(&["alice@mymailserver"], b"Hello\r\n").await?, "250 OK");
+    assert_eq!(client.retrieve().await?.len(), 1);
+    client.quit().await?;
+
+    let log = host.log();
+    for (event, told) in [
+        (" registered ", "address=alice@mymailserver"),
+        (" accepted ", "protocol=smtp"),
+        (" accepted ", "from=\"alice@mymailserver\" recipients=1 octets=7"),
+        (" flushed ", "messages=1"),
+    ] {
+        let line = log.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("no{event}in\n{log}"));
+        assert!(line.contains(&peer) && line.contains(told), "{line}");
     }
     Ok(())
 }

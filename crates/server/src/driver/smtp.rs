@@ -7,7 +7,6 @@ use bytes::BytesMut;
 use proto::INPUT_OCTETS_MAX;
 use proto::smtp::server::{Session, Step};
 use store::Store;
-use tracing::Instrument;
 
 use super::transport::{Arrived, Transport};
 use super::{Surroundings, waiting};
@@ -62,8 +61,7 @@ pub(crate) async fn run<S: Store>(
                 ask.answer(verdict);
             }
             Step::Recipient(mut ask) => {
-                let transaction = client.transaction();
-                let verdict = client.may_receive(&mut ask.question).instrument(transaction).await;
+                let verdict = client.may_receive(&mut ask.question).await;
                 ask.answer(verdict);
             }
             Step::BeginData(ask) => {
@@ -73,14 +71,12 @@ pub(crate) async fn run<S: Store>(
             Step::Content(octets) => client.take(octets).await,
             Step::Abandon => client.abandon(),
             Step::Commit(envelope, ask) => {
-                let transaction = client.transaction();
-                let verdict = Box::pin(client.commit(envelope, ask.hello()).instrument(transaction)).await;
+                let verdict = Box::pin(client.commit(envelope, ask.hello())).await;
                 ask.answer(verdict);
             }
 
             Step::CommitEach(envelope, ask) => {
-                let transaction = client.transaction();
-                let verdicts = Box::pin(client.commit_each(envelope, ask.hello()).instrument(transaction)).await;
+                let verdicts = Box::pin(client.commit_each(envelope, ask.hello())).await;
                 ask.answer(verdicts);
             }
 

@@ -33,7 +33,7 @@ impl<S: Store> Client<S> {
             None => self.register_number(socket).await?,
         };
         self.registrations += 1;
-        tracing::info!(%address, "registered");
+        tracing::info!(peer = %self.peer, %address, "registered");
         self.bind(account, address.clone(), false);
         // The operator may have ended it just before: nobody had told this session.
         match self.shared.store.account(account).await {
@@ -89,7 +89,7 @@ impl<S: Store> Client<S> {
         registered.map_err(|error| match error {
             NumberError::Store(error) => store_refusal(&error),
             NumberError::NoneLeft | NumberError::Descriptor(_) => {
-                tracing::warn!(%error, "a client got no number");
+                tracing::warn!(peer = %self.peer, %error, "a client got no number");
                 replies::NO_NUMBER_LEFT
             }
         })
@@ -132,7 +132,7 @@ impl<S: Store> Client<S> {
         if let Some(identity) = self.identity.take() {
             identity.bond.end();
             self.descriptors.release();
-            tracing::info!(address = %identity.address, "unregistered");
+            tracing::info!(peer = %self.peer, address = %identity.address, "unregistered");
         }
         Ok(())
     }

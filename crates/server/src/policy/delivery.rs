@@ -66,7 +66,8 @@ impl<S: Store> Client<S> {
         };
         let Envelope { reverse_path, parameters, recipients, .. } = envelope;
         if message.header.received() >= HOPS_MAX {
-            tracing::warn!(from = %reverse_path, "not accepted: it goes in circles");
+            let (peer, protocol, id) = (self.peer, self.listen.protocol, self.transaction.id);
+            tracing::warn!(%peer, %protocol, %id, from = %reverse_path, "not accepted: it goes in circles");
             return Err(replies::LOOP);
         }
         Ok((Delivery { reverse_path, parameters, message, now: clock::now() }, recipients))
@@ -91,14 +92,15 @@ impl<S: Store> Client<S> {
         }
         let recipients: Vec<Recipient> = accepted.into_iter().flat_map(Accepted::into_mailboxes).collect();
         let (count, from, octets) = (recipients.len(), reverse_path.to_string(), message.body.octets());
+        let (peer, protocol, id) = (self.peer, self.listen.protocol, self.transaction.id);
         let new = NewMessage { reverse_path, recipients, trace, received_at: now, form };
         match self.shared.store.deliver(new, message.body, reports).await {
             Ok(delivered) => {
-                tracing::info!(from, recipients = count, octets, "accepted");
+                tracing::info!(%peer, %protocol, %id, from, recipients = count, octets, "accepted");
                 Ok(delivered.gone)
             }
             Err(error) => {
-                tracing::warn!(from, recipients = count, octets, "not accepted");
+                tracing::warn!(%peer, %protocol, %id, from, recipients = count, octets, "not accepted");
                 Err(store_refusal(&error))
             }
         }

@@ -109,7 +109,7 @@ impl<S: Store> Client<S> {
         let has_room = self.shared.take_room(octets.len(), self.settings.config.limits.reserve);
         let taken = if has_room { message.take(octets).await } else { Err(StoreError::Full) };
         if let Err(error) = taken {
-            self.incoming = Incoming::Failed(self.transaction.span.in_scope(|| store_refusal(&error)));
+            self.incoming = Incoming::Failed(store_refusal(&error));
         }
     }
 

@@ -153,7 +153,7 @@ impl<S: Store> Client<S> {
                 Some(Block { from: message.reverse_path, to: message.recipient })
             }
             Ok(None) => {
-                tracing::info!("a message went while its mailbox was read: another session has it");
+                tracing::info!(peer = %self.peer, "a message went while its mailbox was read: another session has it");
                 None
             }
             Err(StoreError::Failed(error)) => {
@@ -240,7 +240,7 @@ impl<S: Store> Client<S> {
         let entries: Vec<EntryId> = messages.iter().map(|message| message.0.id).collect();
         match self.shared.store.flush(account, &entries).await {
             Ok(()) => {
-                tracing::info!(messages = entries.len(), "removed");
+                tracing::info!(peer = %self.peer, messages = entries.len(), "removed");
                 Ok(())
             }
             Err(error) => {
@@ -255,7 +255,7 @@ impl<S: Store> Client<S> {
         let Some((account, entries)) = std::mem::take(&mut self.handover).maildrop else { return };
         let entries: Vec<EntryId> = entries.iter().map(|entry| entry.id).collect();
         match self.shared.store.flush(account, &entries).await {
-            Ok(()) => tracing::info!(messages = entries.len(), "flushed"),
+            Ok(()) => tracing::info!(peer = %self.peer, messages = entries.len(), "flushed"),
             Err(error) => log_failure(&error, "cannot flush what was handed over: it will come again"),
         }
     }

@@ -21,7 +21,6 @@ use proto::sasl::Channel;
 use proto::smtp::{Reply, replies};
 use store::{AccountId, Store, StoreError};
 use tokio::runtime::Handle;
-use tracing::Span;
 
 use crate::clock;
 use crate::config::{Listen, Tls};
@@ -85,11 +84,6 @@ impl<S: Store> Client<S> {
     /// What a connection with this client is while it is in clear text. Nobody overhears what stays on this machine.
     pub(crate) fn clear_channel(&self) -> Channel {
         if self.peer.is_local() { Channel::Local } else { Channel::Clear }
-    }
-
-    /// The span of the transaction that goes on, or of the last one.
-    pub(crate) fn transaction(&self) -> Span {
-        self.transaction.span.clone()
     }
 
     /// The account that the client speaks for, as long as it exists.

@@ -54,12 +54,12 @@ impl<S: Store> Client<S> {
             recipients = self.way_back(&ReversePath::Address(Address::postmaster(self.domain()))).await?;
         }
         if recipients.is_empty() {
-            tracing::info!("there is no way for the report that was asked for, or no room");
+            tracing::info!(id = %self.transaction.id, "there is no way for the report that was asked for, or no room");
             return Ok(Vec::new());
         }
         let text = self.write_report(delivery, sender, fates, has_failed);
         if text.len() > REPORT_OCTETS_MAX {
-            tracing::warn!(octets = text.len(), "the report that is due is too long to be kept");
+            tracing::warn!(id = %self.transaction.id, octets = text.len(), "the report that is due is too long to be kept");
             return Ok(Vec::new());
         }
         let trace = return_path(&ReversePath::Null);

@@ -5,26 +5,20 @@ use proto::smtp::dsn::{Notify, OriginalRecipient};
 use proto::smtp::server::{self, Mail, Role};
 use proto::smtp::{Reply, replies};
 use store::{AccountId, Mailbox, Recipient, Store};
-use tracing::Span;
 
 use super::routing::{Member, Route};
 use super::{Client, store_refusal};
+use crate::shared::TraceId;
 
 /// From so many accounts on that the aliases of one message have led to, it takes no more recipients.
 const MEMBERS_MAX: usize = 10_000;
 
 /// The transaction as trace line and log name it.
+#[derive(Default)]
 pub(super) struct Transaction {
-    pub(super) id: String,
-    pub(super) span: Span,
+    pub(super) id: TraceId,
     /// How many accounts its aliases have led to so far.
     members: usize,
-}
-
-impl Default for Transaction {
-    fn default() -> Self {
-        Self { id: String::new(), span: Span::none(), members: 0 }
-    }
 }
 
 /// A recipient that was accepted.
@@ -128,8 +122,7 @@ impl<S: Store> Client<S> {
             None => Ok(()),
         };
         verdict.and_then(|()| self.is_there_room(mail.parameters.octets.unwrap_or(0)))?;
-        let id = self.shared.trace_id();
-        self.transaction = Transaction { span: tracing::info_span!("transaction", id), id, members: 0 };
+        self.transaction = Transaction { id: self.shared.trace_id(), members: 0 };
         Ok(())
     }
 
@@ -191,7 +184,8 @@ impl<S: Store> Client<S> {
                 Some(_) => replies::MAILBOX_FULL,
                 None => replies::NO_SUCH_USER,
             };
-            tracing::warn!(alias = %address, %member, %refusal, "an alias leads to somebody who cannot have the message");
+            let id = self.transaction.id;
+            tracing::warn!(%id, alias = %address, %member, %refusal, "an alias leads to somebody who cannot have the message");
             left_out.get_or_insert(refusal);
         }
         let mut taking = taking.into_iter();
