@@ -14,12 +14,12 @@ use store::Store;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Config, Listen, Protocol, Tls};
+use crate::config::{Listen, Protocol, Tls};
 use crate::driver::{self, Surroundings, Transport, stops};
 use crate::peers::{Admission, Peer, PeerAddress};
 use crate::policy::Client;
 use crate::proxied::{self, Told};
-use crate::shared::Shared;
+use crate::shared::{Sessions, Settings, Shared};
 
 /// How long the end of a connection may take to be said: TLS has words for it, and a peer that reads none of them.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -27,7 +27,8 @@ const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// Serves the client of a proxy, once that has told whose the connection is. The admission is in nobody's name yet.
 pub(crate) async fn serve_proxied<S: Store>(
     shared: Arc<Shared<S>>,
-    listen: Listen,
+    settings: Arc<Settings>,
+    place: usize,
     mut transport: Transport,
     proxy: SocketAddr,
     admission: Admission,
@@ -37,6 +38,7 @@ pub(crate) async fn serve_proxied<S: Store>(
         told = proxied::read(&mut transport) => told,
         () = stops(&mut stopping) => return,
     };
+    let listen = settings.listen(place);
     let peer = match told {
         Ok(Told::Unknown) => PeerAddress::Told(proxy),
         Ok(Told::From(address)) => PeerAddress::Told(address),
@@ -48,12 +50,10 @@ pub(crate) async fn serve_proxied<S: Store>(
             };
         }
     };
-    let settings = shared.settings();
-    let config = &settings.config;
-    let Some(admission) = admission.name(Peer::from(peer), config.limits.connections_per_peer) else {
-        return refuse(&transport, peer, &listen, &config.hostname);
+    let Some(admission) = admission.name(Peer::from(peer), settings.config.limits.connections_per_peer) else {
+        return refuse(&transport, peer, listen, &settings.config.hostname);
     };
-    serve(shared, listen, transport, peer, admission).await;
+    serve(shared, settings, place, transport, peer, admission).await;
 }
 
 /// Says that there are too many connections, if that costs no waiting.
@@ -76,19 +76,19 @@ pub(crate) fn refuse(transport: &Transport, peer: PeerAddress, listen: &Listen, 
 /// Serves one peer. The admission counts as long as this runs.
 pub(crate) async fn serve<S: Store>(
     shared: Arc<Shared<S>>,
-    listen: Listen,
+    settings: Arc<Settings>,
+    place: usize,
     transport: Transport,
     peer: PeerAddress,
     admission: Admission,
 ) {
-    let protocol = listen.protocol;
+    let protocol = settings.listen(place).protocol;
     tracing::debug!(%peer, %protocol, "connected");
-    let settings = shared.settings();
     let mut stopping = shared.stopping.subscribe();
     let (stopping, timer) = (pin!(stops(&mut stopping)), pin!(sleep(settings.config.timeouts.command)));
     let mut around = Surroundings::new(&settings, stopping, timer);
-    let mut client = Client::new(shared, settings.clone(), listen.clone(), peer);
-    let result = converse(&mut client, &settings.config, &listen, transport, &mut around).await;
+    let mut client = Client::new(shared, settings.clone(), place, peer);
+    let result = converse(&mut client, place, transport, &mut around).await;
     // Before the peer sees the end: by then its account's fate is settled, and it may come again.
     client.leave().await;
     drop(admission);
@@ -108,25 +108,22 @@ pub(crate) async fn serve<S: Store>(
 /// Speaks the listener's protocol to the peer, until either is at its end.
 async fn converse<S: Store>(
     client: &mut Client<S>,
-    config: &Config,
-    listen: &Listen,
+    place: usize,
     transport: Transport,
     around: &mut Surroundings<'_>,
 ) -> io::Result<Transport> {
-    let (transport, channel) = match listen.tls {
+    let (transport, channel) = match around.settings.listen(place).tls {
         Tls::Implicit => around.encrypt(transport).await?,
         Tls::Off | Tls::Starttls => (transport, client.clear_channel()),
     };
-    match listen.protocol {
-        Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => {
-            let config = Arc::new(config.session(listen));
-            let session = smtp::server::Session::new(config, channel, Instant::now());
-            driver::smtp::run(session, client, transport, around).await
+    match around.settings.sessions(place) {
+        Sessions::Smtp(config) => {
+            let mut session = smtp::server::Session::new(config.clone(), channel, Instant::now());
+            driver::smtp::run(&mut session, client, transport, around).await
         }
-        Protocol::Pop3 => {
-            let config = Arc::new(config.pop3_session(listen));
-            let session = pop3::server::Session::new(config, channel, Instant::now());
-            driver::pop3::run(session, client, transport, around).await
+        Sessions::Pop3(config) => {
+            let mut session = pop3::server::Session::new(config.clone(), channel, Instant::now());
+            driver::pop3::run(&mut session, client, transport, around).await
         }
     }
 }

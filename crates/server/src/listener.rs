@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::config::{Endpoint, Listen};
+use crate::config::Endpoint;
 use crate::connection;
 use crate::driver::{Transport, stops};
 use crate::peers::{Peer, PeerAddress};
@@ -73,8 +73,9 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts until the server stops, then gives the sessions until `timeouts.shutdown` to finish.
-pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listener: Listener) {
+/// Accepts for the listener of this place in the configuration until the server stops, then gives the sessions until
+/// `timeouts.shutdown` to finish.
+pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, place: usize, listener: Listener) {
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
     let mut pauses = AcceptPauses::default();
@@ -82,7 +83,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listen
         tokio::select! {
             () = stops(&mut stopping) => break,
             accepted = listener.accept() => match accepted {
-                Ok((transport, peer)) => welcome(&shared, &listen, transport, peer, &mut connections),
+                Ok((transport, peer)) => welcome(&shared, place, transport, peer, &mut connections),
                 Err(error) if concerns_one_peer(&error) => tracing::debug!(%error, "a peer left before it was accepted"),
                 Err(error) => pauses.pause(&error, listen.protocol).await,
             },
@@ -104,13 +105,13 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, listen: Listen, listen
 
 fn welcome<S: Store>(
     shared: &Arc<Shared<S>>,
-    listen: &Listen,
+    place: usize,
     transport: Transport,
     peer: PeerAddress,
     connections: &mut JoinSet<()>,
 ) {
     let settings = shared.settings();
-    let limits = &settings.config.limits;
+    let (listen, limits) = (settings.listen(place), &settings.config.limits);
     let proxy = match peer {
         PeerAddress::Ip(address) if listen.is_proxied_by(address.ip()) => Some(address),
         _ => None,
@@ -122,10 +123,12 @@ fn welcome<S: Store>(
     let Some(admission) = admission else {
         return connection::refuse(&transport, peer, listen, &settings.config.hostname);
     };
-    let (shared, listen) = (shared.clone(), listen.clone());
+    let shared = shared.clone();
     match proxy {
-        Some(proxy) => connections.spawn(connection::serve_proxied(shared, listen, transport, proxy, admission)),
-        None => connections.spawn(connection::serve(shared, listen, transport, peer, admission)),
+        Some(proxy) => {
+            connections.spawn(connection::serve_proxied(shared, settings, place, transport, proxy, admission))
+        }
+        None => connections.spawn(connection::serve(shared, settings, place, transport, peer, admission)),
     };
 }
 

@@ -123,8 +123,8 @@ impl<S: Store> Server<S> {
     /// message have until `timeouts.shutdown` to finish it. A server of which a part has died stops too.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), PartDied> {
         let mut tasks = JoinSet::new();
-        for (listen, listener) in self.listeners {
-            tasks.spawn(listener::run(self.shared.clone(), listen, listener));
+        for (place, (_, listener)) in self.listeners.into_iter().enumerate() {
+            tasks.spawn(listener::run(self.shared.clone(), place, listener));
         }
         tasks.spawn(admin::run(self.shared.clone(), self.admin));
         tasks.spawn(housekeeping::run(self.shared.clone()));

@@ -6,9 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proto::sasl::scram::Verifier;
+use proto::{pop3, smtp};
 use tokio::sync::watch;
 
-use crate::config::{AliasError, AliasTable, Config};
+use crate::config::{AliasError, AliasTable, Config, Listen, Protocol};
 use crate::derivations::Derivations;
 use crate::failures::Failures;
 use crate::peers::{Connections, RegistrationRate};
@@ -38,6 +39,25 @@ pub(crate) struct Settings {
     pub(crate) registration_rate: RegistrationRate,
     /// What encrypts connections; `None` if no listener wants it.
     pub(crate) acceptor: Option<Acceptor>,
+    /// In the order of [`Config::listen`].
+    sessions: Vec<Sessions>,
+}
+
+/// What the sessions of a listener are told.
+pub(crate) enum Sessions {
+    /// Those of SMTP and LMTP.
+    Smtp(Arc<smtp::server::Config>),
+    /// Those of POP3.
+    Pop3(Arc<pop3::server::Config>),
+}
+
+impl Sessions {
+    fn of(listen: &Listen, config: &Config) -> Self {
+        match listen.protocol {
+            Protocol::Smtp | Protocol::Submission | Protocol::Lmtp => Self::Smtp(Arc::new(config.session(listen))),
+            Protocol::Pop3 => Self::Pop3(Arc::new(config.pop3_session(listen))),
+        }
+    }
 }
 
 impl Settings {
@@ -45,7 +65,18 @@ impl Settings {
     pub(crate) fn new(config: Config, acceptor: Option<Acceptor>) -> Result<Arc<Self>, AliasError> {
         let aliases = config.aliases.resolve(&config.hostname)?;
         let registration_rate = RegistrationRate::per_hour(config.registration.per_peer_per_hour);
-        Ok(Arc::new(Self { config, aliases, registration_rate, acceptor }))
+        let sessions = config.listen.iter().map(|listen| Sessions::of(listen, &config)).collect();
+        Ok(Arc::new(Self { config, aliases, registration_rate, acceptor, sessions }))
+    }
+
+    /// The listener of this place in the configuration.
+    pub(crate) fn listen(&self, place: usize) -> &Listen {
+        &self.config.listen[place]
+    }
+
+    /// What its sessions are told.
+    pub(crate) fn sessions(&self, place: usize) -> &Sessions {
+        &self.sessions[place]
     }
 }
 

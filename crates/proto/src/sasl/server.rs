@@ -49,7 +49,7 @@ pub enum Turn {
 /// A claim that is to be judged. Dropped, it came to nothing.
 #[derive(Debug)]
 pub struct Claim {
-    attempt: Attempt,
+    attempt: Box<Attempt>,
     /// The server's own proof, in base64, for a client that has proved to know the password.
     server_final: Option<String>,
 }
@@ -81,7 +81,7 @@ pub enum Flaw {
 
 /// A user of whom it must be known what is kept of the password.
 #[derive(Debug)]
-pub struct LookUp(First);
+pub struct LookUp(Box<First>);
 
 /// What is needed to challenge a user.
 #[derive(Debug)]
@@ -133,12 +133,12 @@ impl Awaiting {
                 Some(Turn::password(Credentials { user, password }))
             }
             Self::ScramFirst { mechanism, channel } => {
-                First::read(mechanism, channel, response).map(|first| Turn::LookUp(LookUp(first)))
+                First::read(mechanism, channel, response).map(|first| Turn::LookUp(LookUp(Box::new(first))))
             }
             Self::ScramFinal(challenged) => {
                 let Checked { user, verifier, server_final } = challenged.check(response)?;
                 let attempt = Attempt::Proof { user, verifier, is_valid: server_final.is_some() };
-                Some(Turn::Judge(Claim { attempt, server_final }))
+                Some(Turn::Judge(Claim { attempt: Box::new(attempt), server_final }))
             }
             Self::ScramEnd => response.is_empty().then_some(Turn::Done),
         }
@@ -171,7 +171,7 @@ impl LookUp {
 impl Claim {
     /// That this is the user's password.
     pub fn of_password(credentials: Credentials) -> Self {
-        Self { attempt: Attempt::Password(credentials), server_final: None }
+        Self { attempt: Box::new(Attempt::Password(credentials)), server_final: None }
     }
 
     /// What the client claims.
@@ -224,8 +224,9 @@ mod tests {
     }
 
     fn password(turn: Turn) -> Credentials {
-        match turn {
-            Turn::Judge(Claim { attempt: Attempt::Password(credentials), .. }) => credentials,
+        let Turn::Judge(Claim { attempt, .. }) = turn else { panic!("nothing to judge: {turn:?}") };
+        match *attempt {
+            Attempt::Password(credentials) => credentials,
             other => panic!("no password: {other:?}"),
         }
     }

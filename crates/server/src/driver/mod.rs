@@ -37,7 +37,7 @@ trait Session {
 ///
 /// The timer and the wait for the server's end last as long as the connection: neither is set up again for every read.
 pub(crate) struct Surroundings<'a> {
-    settings: &'a Settings,
+    pub(crate) settings: &'a Settings,
     /// Resolves when the server stops; `None`: it does.
     stopping: Option<Pin<&'a mut (dyn Future<Output = ()> + Send)>>,
     /// Rings at a deadline or before it. Most deadlines move before they are reached, so it is set again only when it has rung,
@@ -93,8 +93,10 @@ impl<'a> Surroundings<'a> {
         let Some(acceptor) = &self.settings.acceptor else {
             return Err(io::Error::other("there is nothing to encrypt with"));
         };
+        // Boxed: a handshake needs room that a connection should not have for all its life.
+        let mut handshake = Box::pin(transport.encrypt(acceptor));
         tokio::select! {
-            encrypted = transport.encrypt(acceptor) => encrypted,
+            encrypted = &mut handshake => encrypted,
             () = self.stops() => Err(io::Error::other("the server stops")),
         }
     }

@@ -4,15 +4,19 @@ use std::io;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use proto::pop3::Response;
 use proto::pop3::server::{Session, Step};
+use proto::sasl::server::Attempt;
 use store::Store;
 
 use super::{Surroundings, Transport};
 use crate::policy::{Client, Listed};
 
 /// Pumps until the session closes, or the peer does; the connection is then still to be closed.
+///
+/// What takes much room while it is decided is boxed: an idle connection has no room for it.
 pub(crate) async fn run<S: Store>(
-    mut session: Session<Listed>,
+    session: &mut Session<Listed>,
     client: &mut Client<S>,
     mut transport: Transport,
     around: &mut Surroundings<'_>,
@@ -20,7 +24,7 @@ pub(crate) async fn run<S: Store>(
     loop {
         match session.next(Instant::now()) {
             Step::NeedInput => {
-                if !around.receive(&mut session, &mut transport).await? {
+                if !around.receive(session, &mut transport).await? {
                     return Ok(transport);
                 }
             }
@@ -34,17 +38,11 @@ pub(crate) async fn run<S: Store>(
             }
 
             Step::LookUp(ask) => {
-                let secret = client.look_up(ask.question.user()).await;
+                let secret = Box::pin(client.look_up(ask.question.user())).await;
                 ask.answer(secret.map_err(Into::into));
             }
             Step::Authenticate(ask) => {
-                let maildrop = match client.authenticate(ask.question.attempt()).await {
-                    Ok(()) => client.list().await,
-                    Err(refused) => Err(refused.into()),
-                };
-                if maildrop.is_err() {
-                    client.leave().await;
-                }
+                let maildrop = Box::pin(log_in(client, ask.question.attempt())).await;
                 ask.answer(maildrop);
             }
 
@@ -61,11 +59,23 @@ pub(crate) async fn run<S: Store>(
                 }
             },
             Step::Update(ask) => {
-                let removed = client.remove(&ask.question.deleted).await;
+                let removed = Box::pin(client.remove(&ask.question.deleted)).await;
                 ask.answer(removed);
             }
         }
     }
+}
+
+/// A login brings the maildrop. Without that it has failed.
+async fn log_in<S: Store>(client: &mut Client<S>, attempt: &Attempt) -> Result<Vec<Listed>, Response> {
+    let maildrop = match client.authenticate(attempt).await {
+        Ok(()) => client.list().await,
+        Err(refused) => Err(refused.into()),
+    };
+    if maildrop.is_err() {
+        client.leave().await;
+    }
+    maildrop
 }
 
 impl super::Session for Session<Listed> {

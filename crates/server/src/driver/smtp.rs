@@ -16,7 +16,7 @@ use crate::policy::{Accepted, Client};
 ///
 /// What takes much room while it is decided is boxed: an idle connection has no room for it.
 pub(crate) async fn run<S: Store>(
-    mut session: Session<Accepted>,
+    session: &mut Session<Accepted>,
     client: &mut Client<S>,
     mut transport: Transport,
     around: &mut Surroundings<'_>,
@@ -24,11 +24,11 @@ pub(crate) async fn run<S: Store>(
     loop {
         match session.next(Instant::now()) {
             Step::NeedInput => {
-                if !around.receive(&mut session, &mut transport).await? {
+                if !around.receive(session, &mut transport).await? {
                     return Ok(transport);
                 }
             }
-            Step::Poll => poll(&mut session, &mut transport)?,
+            Step::Poll => poll(session, &mut transport)?,
             Step::Send(octets) => around.send(octets, &mut transport).await?,
             Step::Close => return Ok(transport),
             Step::StartTls(tls) => {
@@ -39,16 +39,16 @@ pub(crate) async fn run<S: Store>(
             }
 
             Step::Register(ask) => {
-                let verdict = client.register(&ask.question, transport.descriptor()).await;
+                let verdict = Box::pin(client.register(&ask.question, transport.descriptor())).await;
                 ask.answer(verdict);
             }
             Step::IssuePassword(mut ask) => {
-                let verdict = client.issue_password(&mut ask.question).await;
+                let verdict = Box::pin(client.issue_password(&mut ask.question)).await;
                 ask.answer(verdict);
             }
-            Step::Unregister(ask) => ask.answer(client.unregister().await),
+            Step::Unregister(ask) => ask.answer(Box::pin(client.unregister()).await),
             Step::LookUp(ask) => {
-                let secret = client.look_up(ask.question.user()).await;
+                let secret = Box::pin(client.look_up(ask.question.user())).await;
                 ask.answer(secret.map_err(Into::into));
             }
             Step::Authenticate(ask) => {
@@ -61,7 +61,7 @@ pub(crate) async fn run<S: Store>(
                 ask.answer(verdict);
             }
             Step::Recipient(mut ask) => {
-                let verdict = client.may_receive(&mut ask.question).await;
+                let verdict = Box::pin(client.may_receive(&mut ask.question)).await;
                 ask.answer(verdict);
             }
             Step::BeginData(ask) => {
@@ -71,12 +71,12 @@ pub(crate) async fn run<S: Store>(
             Step::Content(octets) => client.take(octets).await,
             Step::Abandon => client.abandon(),
             Step::Commit(envelope, ask) => {
-                let verdict = Box::pin(client.commit(envelope, ask.hello())).await;
+                let verdict = Box::pin(client.commit(*envelope, ask.hello())).await;
                 ask.answer(verdict);
             }
 
             Step::CommitEach(envelope, ask) => {
-                let verdicts = Box::pin(client.commit_each(envelope, ask.hello())).await;
+                let verdicts = Box::pin(client.commit_each(*envelope, ask.hello())).await;
                 ask.answer(verdicts);
             }
 
@@ -86,7 +86,8 @@ pub(crate) async fn run<S: Store>(
             }
 
             Step::Retrieve(ask) => {
-                let (verdict, early) = waiting::retrieve(client, &mut transport, around, ask.question.wait).await?;
+                let retrieval = waiting::retrieve(client, &mut transport, around, ask.question.wait);
+                let (verdict, early) = Box::pin(retrieval).await?;
                 ask.answer(verdict);
                 session.receive(&early);
             }
@@ -100,7 +101,7 @@ pub(crate) async fn run<S: Store>(
                 }
             },
             Step::Flush(ask) => {
-                client.flush().await;
+                Box::pin(client.flush()).await;
                 ask.done();
             }
         }

@@ -76,8 +76,7 @@ impl Transport {
     pub(crate) async fn encrypt(self, acceptor: &Acceptor) -> io::Result<(Self, Channel)> {
         match self {
             Self::Clear(stream) => {
-                // Boxed: a handshake needs room that a connection should not have for all its life.
-                let (stream, channel) = Box::pin(acceptor.accept(stream)).await?;
+                let (stream, channel) = acceptor.accept(stream).await?;
                 Ok((Self::Tls(Box::new(stream)), channel))
             }
             Self::Unix(_) => Err(io::Error::other("a Unix domain socket is not encrypted")),

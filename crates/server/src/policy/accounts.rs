@@ -97,7 +97,7 @@ impl<S: Store> Client<S> {
 
     pub(super) fn bind(&mut self, account: AccountId, address: Address, authenticated: bool) {
         let bond = self.shared.presence.bind(account);
-        self.identity = Some(Identity { account, address, bond, authenticated });
+        self.identity = Some(Box::new(Identity { account, address, bond, authenticated }));
     }
 
     /// May the client's account have a password?

@@ -66,7 +66,7 @@ impl<S: Store> Client<S> {
         };
         let Envelope { reverse_path, parameters, recipients, .. } = envelope;
         if message.header.received() >= HOPS_MAX {
-            let (peer, protocol, id) = (self.peer, self.listen.protocol, self.transaction.id);
+            let (peer, protocol, id) = (self.peer, self.listen().protocol, self.transaction.id);
             tracing::warn!(%peer, %protocol, %id, from = %reverse_path, "not accepted: it goes in circles");
             return Err(replies::LOOP);
         }
@@ -84,7 +84,7 @@ impl<S: Store> Client<S> {
         let form = delivery.message.form();
         let Delivery { reverse_path, parameters, message, now } = delivery;
         let mut trace = self.trace(&reverse_path, hello, parameters.utf8, now);
-        if self.listen.role() == Role::Submission {
+        if self.listen().role() == Role::Submission {
             trace.push_str(&self.missing_fields(&message.header, now));
         }
         if message.header.is_text() {
@@ -92,7 +92,7 @@ impl<S: Store> Client<S> {
         }
         let recipients: Vec<Recipient> = accepted.into_iter().flat_map(Accepted::into_mailboxes).collect();
         let (count, from, octets) = (recipients.len(), reverse_path.to_string(), message.body.octets());
-        let (peer, protocol, id) = (self.peer, self.listen.protocol, self.transaction.id);
+        let (peer, protocol, id) = (self.peer, self.listen().protocol, self.transaction.id);
         let new = NewMessage { reverse_path, recipients, trace, received_at: now, form };
         match self.shared.store.deliver(new, message.body, reports).await {
             Ok(delivered) => {

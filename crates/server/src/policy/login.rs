@@ -84,7 +84,7 @@ impl<S: Store> Client<S> {
                 true => LoginRefused::Credentials,
                 false => LoginRefused::TooManyFailures,
             };
-            tracing::info!(peer = %self.peer, protocol = %self.listen.protocol, "a login failed");
+            tracing::info!(peer = %self.peer, protocol = %self.listen().protocol, "a login failed");
             sleep_until(answer_failure_at).await;
             return Err(refused);
         };
@@ -99,7 +99,7 @@ impl<S: Store> Client<S> {
         if let Err(error) = self.shared.store.touch(&[account.id], clock::steady()).await {
             log_failure(&error, "cannot note that an account is in use");
         }
-        tracing::info!(peer = %self.peer, protocol = %self.listen.protocol, address = %account.address, "logged in");
+        tracing::info!(peer = %self.peer, protocol = %self.listen().protocol, address = %account.address, "logged in");
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl<S: Store> Client<S> {
 
     fn may_try(&self, user: &str) -> Result<(), LoginRefused> {
         if self.shared.failures.are_too_many(self.peer, &self.key(user)) {
-            tracing::info!(peer = %self.peer, protocol = %self.listen.protocol, "a login was refused: too many have failed");
+            tracing::info!(peer = %self.peer, protocol = %self.listen().protocol, "a login was refused: too many have failed");
             return Err(LoginRefused::TooManyFailures);
         }
         Ok(())

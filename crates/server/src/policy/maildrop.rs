@@ -45,7 +45,7 @@ struct Entry {
 enum Text<R> {
     Out,
     Notice,
-    Stored(Stored<R>),
+    Stored(Box<Stored<R>>),
 }
 
 /// A message that is read from the store.
@@ -149,7 +149,7 @@ impl<S: Store> Client<S> {
         match opened {
             Ok(Some((message, reader))) => {
                 self.handover.opened += 1;
-                self.handover.text = Text::Stored(Stored::new(None, message.form, reader));
+                self.handover.text = Text::Stored(Box::new(Stored::new(None, message.form, reader)));
                 Some(Block { from: message.reverse_path, to: message.recipient })
             }
             Ok(None) => {
@@ -217,7 +217,7 @@ impl<S: Store> Client<S> {
         let entry = message.0.id;
         match self.shared.store.open(account, entry).await {
             Ok(Some((message, reader))) => {
-                self.handover.text = Text::Stored(Stored::new(Some(message.trace), message.form, reader));
+                self.handover.text = Text::Stored(Box::new(Stored::new(Some(message.trace), message.form, reader)));
                 Ok(())
             }
             Ok(None) => Err(responses::MESSAGE_GONE),

@@ -42,13 +42,14 @@ use transaction::Transaction;
 pub(crate) struct Client<S: Store> {
     shared: Arc<Shared<S>>,
     settings: Arc<Settings>,
-    listen: Listen,
+    /// Which of the configured listeners it came to.
+    place: usize,
     peer: PeerAddress,
     /// Whether the connection is encrypted, for trace lines.
     encrypted: bool,
     descriptors: Descriptors,
     registrations: usize,
-    identity: Option<Identity>,
+    identity: Option<Box<Identity>>,
     transaction: Transaction,
     incoming: Incoming<S::Body>,
     handover: Handover<S::Reader>,
@@ -64,12 +65,12 @@ struct Identity {
 }
 
 impl<S: Store> Client<S> {
-    pub(crate) fn new(shared: Arc<Shared<S>>, settings: Arc<Settings>, listen: Listen, peer: PeerAddress) -> Self {
-        let encrypted = listen.tls == Tls::Implicit;
+    pub(crate) fn new(shared: Arc<Shared<S>>, settings: Arc<Settings>, place: usize, peer: PeerAddress) -> Self {
+        let encrypted = settings.listen(place).tls == Tls::Implicit;
         Self {
             shared,
             settings,
-            listen,
+            place,
             peer,
             encrypted,
             descriptors: Descriptors::default(),
@@ -86,9 +87,13 @@ impl<S: Store> Client<S> {
         if self.peer.is_local() { Channel::Local } else { Channel::Clear }
     }
 
+    fn listen(&self) -> &Listen {
+        self.settings.listen(self.place)
+    }
+
     /// The account that the client speaks for, as long as it exists.
     fn identity(&self) -> Option<&Identity> {
-        self.identity.as_ref().filter(|identity| !identity.bond.has_ended())
+        self.identity.as_deref().filter(|identity| !identity.bond.has_ended())
     }
 
     /// The connection is about to be encrypted: what was agreed on in clear text is void (RFC 3207 §4.2, RFC 2595 §4).
@@ -103,7 +108,8 @@ impl<S: Store> Client<S> {
     /// The connection is at its end.
     pub(crate) async fn leave(&mut self) {
         if let Some(identity) = self.identity.take() {
-            depart(&self.shared, &self.settings, identity).await;
+            // Boxed: most have none.
+            Box::pin(depart(&self.shared, &self.settings, *identity)).await;
         }
     }
 }
@@ -114,7 +120,7 @@ impl<S: Store> Drop for Client<S> {
     fn drop(&mut self) {
         if let (Some(identity), Ok(runtime)) = (self.identity.take(), Handle::try_current()) {
             let (shared, settings) = (self.shared.clone(), self.settings.clone());
-            runtime.spawn(async move { depart(&shared, &settings, identity).await });
+            runtime.spawn(async move { depart(&shared, &settings, *identity).await });
         }
     }
 }

@@ -23,7 +23,7 @@ impl<S: Store> Client<S> {
     /// RFC 3848, RFC 6531 §4.3.
     fn protocol(&self, hello: &Hello, utf8: bool) -> String {
         let is_extended = utf8 || hello.is_extended();
-        let base = match (self.listen.role(), utf8) {
+        let base = match (self.listen().role(), utf8) {
             (Role::Lmtp, false) => "LMTP",
             (Role::Lmtp, true) => "UTF8LMTP",
             (_, true) => "UTF8SMTP",

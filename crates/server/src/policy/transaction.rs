@@ -109,7 +109,7 @@ impl<S: Store> Client<S> {
     /// May mail come from there? An account sends as itself; a peer without one only from outside, and only where mail from
     /// outside is taken. Over LMTP the server in front has decided.
     pub(crate) fn may_send(&mut self, mail: &Mail) -> Result<(), Reply> {
-        let (role, sender) = (self.listen.role(), mail.reverse_path.address());
+        let (role, sender) = (self.listen().role(), mail.reverse_path.address());
         let verdict = match self.identity() {
             _ if role == Role::Lmtp => Ok(()),
             Some(identity) if sender.is_some_and(|sender| self.is_own(&identity.address, sender)) => Ok(()),
@@ -138,7 +138,7 @@ impl<S: Store> Client<S> {
 
     /// An account that has ended in the middle of a message sends it no more.
     pub(super) fn may_go_on(&self) -> Result<(), Reply> {
-        match (self.listen.role(), &self.identity) {
+        match (self.listen().role(), &self.identity) {
             (Role::Lmtp, _) | (_, None) => Ok(()),
             (_, Some(identity)) if !identity.bond.has_ended() => Ok(()),
             (Role::Submission, _) => Err(replies::LOG_IN_FIRST),

@@ -19,7 +19,7 @@ use crate::smtp::{Enhanced, Reply, replies};
 #[derive(Debug)]
 pub struct BeginData<R> {
     /// The transaction.
-    pub envelope: Envelope<R>,
+    pub envelope: Box<Envelope<R>>,
     /// The first chunk; `None`: it ends with a dot.
     chunk: Option<Chunk>,
 }
@@ -35,7 +35,7 @@ pub struct CommitEach {
 }
 
 /// `DATA`
-pub(super) fn data<R>(core: &mut Core, envelope: Envelope<R>, args: &str) -> State<R> {
+pub(super) fn data<R>(core: &mut Core, envelope: Box<Envelope<R>>, args: &str) -> State<R> {
     let refusal = match args {
         "" if envelope.recipients.is_empty() => replies::RCPT_FIRST,
         "" if envelope.parameters.body == Body::Binary => replies::NEEDS_BDAT,
@@ -74,7 +74,7 @@ pub(super) fn bdat<R>(core: &mut Core, transaction: Option<Transaction<R>>, args
             State::Asking(Question::BeginData(BeginData { envelope, chunk }))
         }
         Some(Transaction::Chunks(receiving)) => {
-            State::Data(receiving.go_on(Chunk { octets, left: octets, is_last }, now))
+            State::Data(Box::new(receiving.go_on(Chunk { octets, left: octets, is_last }, now)))
         }
     }
 }
@@ -91,7 +91,7 @@ impl<R: 'static> Ask<'_, R, BeginData<R>> {
                     Framing::Dots(DataReader::new(core.flow.line_end()))
                 }
             };
-            State::Data(Receiving { envelope, framing, octets: 0, flaw: None, pace: Pace::new(now) })
+            State::Data(Box::new(Receiving { envelope, framing, octets: 0, flaw: None, pace: Pace::new(now) }))
         });
     }
 }
@@ -124,7 +124,7 @@ impl<R: 'static> Ask<'_, R, CommitEach> {
 /// A message coming in.
 #[derive(Debug)]
 pub(super) struct Receiving<R> {
-    envelope: Envelope<R>,
+    envelope: Box<Envelope<R>>,
     framing: Framing,
     octets: u64,
     /// Why the message will be refused when its end has come.
@@ -230,7 +230,7 @@ impl<R> Receiving<R> {
         }
         if let Framing::Chunks(Chunk { octets, is_last: false, .. }, _) = self.framing {
             core.reply(&Reply::new(250, Some(Enhanced(2, 0, 0)), format!("{octets} octets received")));
-            return State::Command(Some(Transaction::Chunks(self)));
+            return State::Command(Some(Transaction::Chunks(Box::new(self))));
         }
         core.has_content = false;
         State::Asking(match core.config.role {

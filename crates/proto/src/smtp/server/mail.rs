@@ -10,13 +10,13 @@ use crate::smtp::dsn::{Notify, OriginalRecipient};
 use crate::smtp::{Reply, replies};
 use crate::{Domain, ForwardPath, ReversePath};
 
-/// A transaction between two commands.
+/// A transaction between two commands. Boxed, because it goes from state to state, and most connections have none.
 #[derive(Debug)]
 pub(super) enum Transaction<R> {
     /// The envelope grows.
-    Envelope(Envelope<R>),
+    Envelope(Box<Envelope<R>>),
     /// Some chunks of the message have come (RFC 3030 §2).
-    Chunks(Receiving<R>),
+    Chunks(Box<Receiving<R>>),
 }
 
 /// Where a message comes from and where it goes.
@@ -45,7 +45,7 @@ pub struct Mail {
 #[derive(Debug)]
 pub struct Recipient<R> {
     /// The transaction so far.
-    pub envelope: Envelope<R>,
+    pub envelope: Box<Envelope<R>>,
     /// The forward-path.
     pub forward_path: ForwardPath,
     /// When the sender wants to hear of it, if it says so.
@@ -98,7 +98,7 @@ impl<R: 'static> Ask<'_, R, Mail> {
                 core.in_refused_message = false;
                 core.reply(&replies::SENDER_OK);
                 let envelope = Envelope { reverse_path, parameters, recipients: Vec::new(), domains: Vec::new() };
-                State::Command(Some(Transaction::Envelope(envelope)))
+                State::Command(Some(Transaction::Envelope(Box::new(envelope))))
             }
             Err(reply) => {
                 core.refuse(&reply);
@@ -109,7 +109,7 @@ impl<R: 'static> Ask<'_, R, Mail> {
 }
 
 /// `RCPT TO:<forward-path> [parameters]`
-pub(super) fn rcpt<R>(core: &mut Core, envelope: Envelope<R>, args: &str) -> State<R> {
+pub(super) fn rcpt<R>(core: &mut Core, envelope: Box<Envelope<R>>, args: &str) -> State<R> {
     let (recipients_max, domains_max) = (core.config.limits.recipients, core.config.limits.recipient_domains);
     match parse_rcpt(args, envelope.parameters.utf8, core.offers_reports()) {
         Ok(_) if envelope.recipients.len() >= recipients_max => {

@@ -75,7 +75,7 @@ enum State<R> {
     /// A question was put.
     Asked,
     /// Mail data is coming in.
-    Data(Receiving<R>),
+    Data(Box<Receiving<R>>),
     /// A chunk of mail data is coming in that is of no use.
     Dropping(Dropping<R>),
     /// TLS begins when the reply that says so is out.
@@ -293,7 +293,7 @@ impl<R: 'static> Session<R> {
         None
     }
 
-    fn receive_data(&mut self, mut receiving: Receiving<R>, now: Instant) -> Option<Move<R>> {
+    fn receive_data(&mut self, mut receiving: Box<Receiving<R>>, now: Instant) -> Option<Move<R>> {
         let received = receiving.read(&mut self.core, now);
         if let Received::End = received {
             let next = receiving.finish(&mut self.core);

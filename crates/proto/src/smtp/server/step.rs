@@ -46,9 +46,9 @@ pub enum Step<'s, R> {
     /// The message will be refused, or does not go on: its octets are of no use.
     Abandon,
     /// The message is whole. Is it kept, for good and for all recipients?
-    Commit(Envelope<R>, Ask<'s, R, Commit>),
+    Commit(Box<Envelope<R>>, Ask<'s, R, Commit>),
     /// The message is whole. For which of its recipients is it kept, for good?
-    CommitEach(Envelope<R>, Ask<'s, R, CommitEach>),
+    CommitEach(Box<Envelope<R>>, Ask<'s, R, CommitEach>),
 
     /// Is that a mailbox here?
     Verify(Ask<'s, R, Verify<R>>),
@@ -93,8 +93,8 @@ pub(super) enum Question<R> {
     Mail(Mail),
     Recipient(Recipient<R>),
     BeginData(BeginData<R>),
-    Commit(Envelope<R>),
-    CommitEach(Envelope<R>, CommitEach),
+    Commit(Box<Envelope<R>>),
+    CommitEach(Box<Envelope<R>>, CommitEach),
     Verify(Verify<R>),
     Retrieve(Retrieve),
     NextMessage(NextMessage),

@@ -66,7 +66,7 @@ enum Run<R> {
     /// Outside a transaction, from a client with an account.
     Owner(fn(&mut Core, &str) -> State<R>),
     /// While the envelope grows.
-    Inside(fn(&mut Core, Envelope<R>, &str) -> State<R>),
+    Inside(fn(&mut Core, Box<Envelope<R>>, &str) -> State<R>),
     /// Whenever a command may: content follows.
     Chunk(Chunk<R>),
 }
