@@ -14,6 +14,10 @@ const CLIENTS: usize = 1000;
 /// Whom each writes to: the clients so many places further on.
 const DISTANCES: [usize; 3] = [1, 2, 500];
 
+/// How many say no more than hello, and what each of them may cost.
+const IDLE_CLIENTS: usize = 2000;
+const IDLE_OCTETS_MAX: u64 = 3 << 10;
+
 const CONFIG: &str = "
 [registration]
 per_peer_per_hour = 100000
@@ -75,4 +79,24 @@ async fn live(server: String, index: usize, meeting: Arc<Meeting>) -> io::Result
 
 fn text(from: usize) -> Vec<u8> {
     format!("Client {from} writes.\r\n").into_bytes()
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_costs_little_memory() -> io::Result<()> {
+    raise_descriptor_limit();
+    let host = Host::new(CONFIG);
+    let mut clients = Vec::new();
+    let mut before = 0;
+    for index in 0..IDLE_CLIENTS + 100 {
+        if index == 100 {
+            // What all of them share is there by now.
+            before = host.peak_memory_kib();
+        }
+        let mut client = host.client().await?;
+        client.expect("EHLO client.example", "250-mymailserver\n").await?;
+        clients.push(client);
+    }
+    let octets = (host.peak_memory_kib() - before) * 1024 / IDLE_CLIENTS as u64;
+    assert!(octets <= IDLE_OCTETS_MAX, "{octets} octets for each");
+    Ok(())
 }
