@@ -55,6 +55,7 @@ struct Cli {
 enum Command {
     Serve(commands::serve::Args),
     Admin(commands::admin::Args),
+    Check(commands::check::Args),
     CheckConfig(commands::check_config::Args),
     Demo(commands::demo::Args),
     Register(commands::register::Args),
@@ -96,6 +97,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         match command {
             Command::Serve(args) => commands::serve::run(args).await,
             Command::Admin(args) => commands::admin::run(args).await,
+            Command::Check(args) => commands::check::run(args).await,
             Command::CheckConfig(args) => commands::check_config::run(args).await,
             Command::Demo(args) => commands::demo::run(args).await,
             Command::Register(args) => commands::register::run(args).await,

@@ -86,6 +86,11 @@ pub(crate) fn write_json(output: &mut impl Write, value: &impl Serialize) -> io:
     output.write_all(b"\n")
 }
 
+/// So many things, in words.
+pub(crate) fn count_of(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Tells the user something that is no result.
 pub(crate) fn note(text: &str) {
     say(&harmless(text));

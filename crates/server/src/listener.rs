@@ -79,13 +79,14 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, place: usize, listener
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
     let mut pauses = AcceptPauses::default();
+    let protocol = shared.settings().config.listen[place].protocol;
     loop {
         tokio::select! {
             () = stops(&mut stopping) => break,
             accepted = listener.accept() => match accepted {
                 Ok((transport, peer)) => welcome(&shared, place, transport, peer, &mut connections),
                 Err(error) if concerns_one_peer(&error) => tracing::debug!(%error, "a peer left before it was accepted"),
-                Err(error) => pauses.pause(&error, listen.protocol).await,
+                Err(error) => pauses.pause(&error, protocol).await,
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {

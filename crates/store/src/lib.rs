@@ -20,8 +20,8 @@ pub use arrivals::Arrivals;
 pub use error::{AddTokenError, RegisterError, StoreError};
 pub use model::{
     Account, AccountId, AccountSummary, Delivered, EntryId, Form, Mailbox, Maildrop, MaildropEntry, MessageId,
-    NewMessage, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report, StoredMessage, Swept,
-    TOKENS_MAX, Timestamp, Token,
+    NewMessage, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report, StoredMessage,
+    Swept, TOKENS_MAX, Timestamp, Token,
 };
 
 /// What keeps accounts and mail. Cheap to share: one value serves every session.

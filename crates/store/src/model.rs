@@ -176,6 +176,15 @@ pub struct Swept {
     pub addresses: u64,
 }
 
+/// How far long work on a whole store has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// So many octets are done.
+    pub octets: u64,
+    /// Of so many.
+    pub octets_total: u64,
+}
+
 /// Who may register, as the operator has set it while the server runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RegistrationMode {

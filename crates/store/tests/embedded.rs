@@ -8,9 +8,7 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 use store::embedded::{Embedded, JOURNAL_OCTETS_MAX, OpenError};
-use store::{
-    Body, Form, Mailbox, NewMessage, Quota, REPORT_OCTETS_MAX, RegistrationMode, Store, StoreError, Timestamp, Token,
-};
+use store::{Body, Form, NewMessage, Quota, REPORT_OCTETS_MAX, RegistrationMode, Store, StoreError, Token};
 use tempfile::TempDir;
 
 mod common;
@@ -302,73 +300,6 @@ async fn what_is_not_ours_is_left_alone() {
     let error = open();
     assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error}");
     assert!(fs::read(&path).unwrap() == before);
-}
-
-#[tokio::test]
-async fn an_older_store_is_brought_up_to_date() {
-    let dir = TempDir::new().unwrap();
-    let database = rusqlite::Connection::open(dir.path().join("mail.db")).unwrap();
-    database.execute_batch(include_str!("../src/embedded/schema/1.sql")).unwrap();
-    database
-        .execute_batch(
-            "PRAGMA application_id = 0x6d596d6c; PRAGMA user_version = 1;
-             INSERT INTO account (key, address, domain, used_at, octets) VALUES ('a@m', 'a@m', 'm', 1, 2);
-             INSERT INTO message (reverse_path, trace, received_at, octets, body)
-                 VALUES ('<>', 'Received: by m' || char(13, 10), 7, 1, x'61'),
-                        ('ü@m', 'Received: by m' || char(13, 10), 8, 1, x'62');
-             INSERT INTO entry (account, message, recipient, octets) VALUES (1, 1, 'a@m', 1), (1, 2, 'a@m', 1);",
-        )
-        .unwrap();
-    drop(database);
-
-    let store = Embedded::open(dir.path()).unwrap();
-    let Mailbox { account, messages, .. } = store.mailbox(&address("a@m")).await.unwrap().unwrap();
-    assert_eq!(messages, 2);
-    let maildrop = store.maildrop(account).await.unwrap().entries;
-    for (entry, path, received_at) in [(maildrop[0], "<>", 7), (maildrop[1], "<ü@m>", 8)] {
-        let (message, _) = store.open(account, entry.id).await.unwrap().unwrap();
-        assert_eq!(message.trace, format!("Return-Path: {path}\r\nReceived: by m\r\n"));
-        assert_eq!((entry.trace_octets, entry.received_at), (message.trace.len() as u64, Timestamp(received_at)));
-    }
-    assert_eq!(contents(&store, account).await, [b"a", b"b"]);
-}
-
-#[tokio::test]
-async fn a_store_without_counts_and_quotas_gets_them() {
-    let dir = TempDir::new().unwrap();
-    let database = rusqlite::Connection::open(dir.path().join("mail.db")).unwrap();
-    for step in [include_str!("../src/embedded/schema/1.sql"), include_str!("../src/embedded/schema/2.sql")] {
-        database.execute_batch(step).unwrap();
-    }
-    database
-        .execute_batch(
-            "PRAGMA application_id = 0x6d596d6c; PRAGMA user_version = 2;
-             INSERT INTO account (key, address, domain, used_at, octets, held_until)
-                 VALUES ('a@m', 'a@m', 'm', 1, 3, NULL), ('b@m', 'b@m', 'm', 1, 1, NULL),
-                        ('c@m', 'c@m', 'm', 1, 0, NULL), ('d@m', 'd@m', 'm', 1, 0, 9);
-             INSERT INTO message (reverse_path, trace, received_at, octets, body)
-                 VALUES ('<>', '', 7, 1, x'61'), ('<>', '', 7, 2, x'6262');
-             INSERT INTO entry (account, message, recipient, octets)
-                 VALUES (1, 1, 'a@m', 1), (1, 2, 'a@m', 2), (2, 1, 'b@m', 1);",
-        )
-        .unwrap();
-    drop(database);
-
-    let store = Embedded::open(dir.path()).unwrap();
-    let listed = store.accounts(None, 10).await.unwrap();
-    let counts: Vec<_> = listed.iter().map(|summary| (summary.octets, summary.messages, summary.quota)).collect();
-    assert_eq!(counts, [(3, 2), (1, 1), (0, 0)].map(|(octets, messages)| (octets, messages, Quota::default())));
-    assert_eq!(store.registration_mode().await.unwrap(), RegistrationMode::Configured);
-    assert_eq!(store.tokens().await.unwrap(), []);
-
-    let account = listed[0].account.id;
-    let there = store.maildrop(account).await.unwrap().entries;
-    assert!(there.iter().all(|entry| entry.form == Form::Text));
-    deliver(&store, &[account], b"ccc").await;
-    store.flush(account, &[there[1].id]).await.unwrap();
-    assert_eq!(contents(&store, account).await, [&b"a"[..], b"ccc"]);
-    let summary = store.summary(account).await.unwrap().unwrap();
-    assert_eq!((summary.octets, summary.messages), (4, 2));
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 pub(crate) mod accounts;
 pub(crate) mod admin;
+pub(crate) mod check;
 pub(crate) mod check_config;
 pub(crate) mod config_for;
 pub(crate) mod demo;
+mod place;
 pub(crate) mod register;
 pub(crate) mod retrieve;
 pub(crate) mod send;

@@ -24,6 +24,14 @@ pub(crate) struct Host {
 /// What else the server's command is given, at each start.
 type Prepare = Box<dyn Fn(&mut Command)>;
 
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
 impl Host {
     /// A server with this configuration, on a free port.
     pub(crate) fn new(config: &str) -> Self {
@@ -72,6 +80,18 @@ impl Host {
     /// Waits until the server has closed this socket.
     pub(crate) async fn closed(&self, socket: &str) -> io::Result<()> {
         until("the socket is closed", async || Ok(self.descriptors_of(socket).is_empty())).await
+    }
+
+    /// Runs a command in its home.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
+        let output = self.home.command(arguments).output().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|octets| String::from_utf8(octets).unwrap());
+        Outcome { code: output.status.code().unwrap(), stdout, stderr }
+    }
+
+    /// Where something in its home is, such as `data`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path(name)
     }
 
     /// Writes another configuration, for the next SIGHUP or start.

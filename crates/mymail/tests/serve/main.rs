@@ -5,6 +5,7 @@
 mod admin;
 mod agreement;
 mod big;
+mod check;
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;

@@ -1,9 +1,13 @@
 //! SQLite as this store uses it: how a connection is set up, when the write-ahead log is moved into the database, and
 //! what its errors mean. `docs/durability.md` gives the reasons.
 
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::str::FromStr;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
@@ -45,6 +49,35 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
+}
+
+/// Opens a database that nobody else has open, to look at it. On the disk nothing changes, not even what SQLite tidies up
+/// otherwise.
+pub(super) fn open_unchanged(path: &Path, log: &Path) -> rusqlite::Result<Connection> {
+    let has_log = fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    if !has_log {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        return Connection::open_with_flags(immutable(path), flags);
+    }
+    let connection = open_writer(path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // So the log's index is kept in memory.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// A file as SQLite is told that it does not change.
+fn immutable(path: &Path) -> OsString {
+    let mut uri = b"file:".to_vec();
+    for octet in path.as_os_str().as_bytes() {
+        match octet {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => uri.push(*octet),
+            other => uri.extend(format!("%{other:02X}").bytes()),
+        }
+    }
+    uri.extend(b"?immutable=1");
+    OsString::from_vec(uri)
 }
 
 /// Moves the whole log into the database and empties it. What an earlier run wrote but failed to sync may be in the
@@ -130,6 +163,11 @@ pub(super) fn read_error(error: rusqlite::Error) -> StoreError {
 /// Whether the file is no database.
 pub(super) fn is_no_database(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::NotADatabase)
+}
+
+/// Whether the file is damaged, or no database.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    is_no_database(error) || error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt)
 }
 
 /// Whether there was no room.

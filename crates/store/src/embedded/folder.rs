@@ -1,4 +1,5 @@
-//! Folders that only we may look into, and that are still there after a power failure; and the lock on the store's.
+//! What is in a store's folder; folders that only we may look into, and that are still there after a power failure; and the
+//! lock on the store's.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -6,6 +7,17 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::OpenError;
+
+pub(super) const LOCK: &str = "lock";
+pub(super) const DATABASE: &str = "mail.db";
+/// SQLite's write-ahead log.
+pub(super) const LOG: &str = "mail.db-wal";
+pub(super) const BODIES: &str = "bodies";
+pub(super) const JOURNAL: &str = "journal";
+/// What was left of messages that could not be read any more.
+pub(super) const LOST: &str = "lost";
+/// The server's own certificate and its key.
+pub(super) const TLS: &str = "tls";
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -51,6 +63,19 @@ impl Lock {
     /// Takes the lock, which the kernel lets go of when the process ends, however it ends.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let file = private_file().create(true).truncate(false).open(path).map_err(|e| OpenError::io(path, e))?;
+        Self::on(file, path)
+    }
+
+    /// Takes the lock as [`Lock::take`] does, but makes no file for it: without one nobody has the store open.
+    pub(super) fn take_if_there(path: &Path) -> Result<Option<Self>, OpenError> {
+        match File::open(path) {
+            Ok(file) => Self::on(file, path).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(OpenError::io(path, error)),
+        }
+    }
+
+    fn on(file: File, path: &Path) -> Result<Self, OpenError> {
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse),

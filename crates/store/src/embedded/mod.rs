@@ -22,6 +22,7 @@ use crate::{
 
 mod accounts;
 mod body;
+pub mod check;
 mod checkpoints;
 mod database;
 mod folder;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::checkpoints::Checkpoints;
-use super::folder::{self, Lock};
+use super::folder::{self, BODIES, DATABASE, JOURNAL, LOCK, Lock};
 use super::health::Health;
 use super::journal::Segments;
 use super::readers::Readers;
@@ -17,11 +17,6 @@ use super::sweeper::Sweeper;
 use super::writer::{Tools, Writer};
 use super::{Embedded, RecoveryError, database, recovery, schema};
 use crate::arrivals::Bells;
-
-const LOCK: &str = "lock";
-const DATABASE: &str = "mail.db";
-const BODIES: &str = "bodies";
-const JOURNAL: &str = "journal";
 
 /// Why a store was not opened.
 #[derive(Debug, Error)]

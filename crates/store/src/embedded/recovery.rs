@@ -3,6 +3,7 @@
 //! The records are written to a new segment, and the tables name their places there. Those that were found may be in the
 //! kernel's memory alone, though it takes them for written: a sync that failed is not known of any more.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -31,31 +32,21 @@ pub enum RecoveryError {
 
 /// Brings the tables up to date. The journal goes on in a segment of its own.
 pub(super) fn replay(connection: &Connection, segments: &Arc<Segments>) -> Result<(Journal, Pending), RecoveryError> {
-    let (known, known_octets, next_message) = messages::position(connection)?;
+    let (known, _, next_message) = messages::position(connection)?;
     let numbers = segments.list()?;
     let last = numbers.last().map_or(known, |last| known.max(*last));
     let mut journal = Journal::new(Arc::clone(segments), SegmentNumber(last.0 + 1));
     let mut pending = Pending::new(next_message);
     let mut found = 0_usize;
-    for number in numbers.iter().copied().filter(|number| *number >= known) {
-        let Some(file) = segments.read(number)? else { continue };
-        let mut records = Records::new(number, &file, if number == known { known_octets } else { 0 })?;
-        while let Some(Record { table, bytes, end }) = records.next()? {
-            // An opening that was interrupted has copied it already.
-            if pending.has_seen(&table) {
-                continue;
-            }
-            let octets = usize::try_from(end - bytes.at).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
-            let mut copy = vec![0; octets];
-            file.read_exact_at(&mut copy, bytes.at)?;
-            let appended = journal.append(&table, &[&copy]).map_err(|error| RecoveryError::Append(Box::new(error)))?;
-            pending.add(table, appended);
-            found += 1;
-            if pending.is_much() {
-                settle(connection, &mut pending, Commit::Lazy)?;
-            }
-        }
-    }
+    each_unknown(connection, segments, |file, Record { table, bytes, end }| {
+        let octets = usize::try_from(end - bytes.at).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
+        let mut copy = vec![0; octets];
+        file.read_exact_at(&mut copy, bytes.at)?;
+        let appended = journal.append(&table, &[&copy]).map_err(|error| RecoveryError::Append(Box::new(error)))?;
+        pending.add(table, appended);
+        found += 1;
+        if pending.is_much() { Ok(settle(connection, &mut pending, Commit::Lazy)?) } else { Ok(()) }
+    })?;
     if found > 0 {
         settle(connection, &mut pending, Commit::Durable)?;
         tracing::info!(records = found, "the store was not closed: the latest messages were read from the journal");
@@ -66,6 +57,23 @@ pub(super) fn replay(connection: &Connection, segments: &Arc<Segments>) -> Resul
         }
     }
     Ok((journal, pending))
+}
+
+/// Looks at each record that the tables did not know when this began, in their order.
+pub(super) fn each_unknown(
+    connection: &Connection,
+    segments: &Segments,
+    mut look: impl FnMut(&File, Record) -> Result<(), RecoveryError>,
+) -> Result<(), RecoveryError> {
+    let (known, known_octets, _) = messages::position(connection)?;
+    for number in segments.list()?.into_iter().filter(|number| *number >= known) {
+        let Some(file) = segments.read(number)? else { continue };
+        let mut records = Records::new(number, &file, if number == known { known_octets } else { 0 })?;
+        while let Some(record) = records.next()? {
+            look(&file, record)?;
+        }
+    }
+    Ok(())
 }
 
 fn settle(connection: &Connection, pending: &mut Pending, kind: Commit) -> rusqlite::Result<()> {

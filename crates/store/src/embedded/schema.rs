@@ -23,8 +23,13 @@ pub(super) fn check(connection: &Connection) -> Result<usize, OpenError> {
     let taken = steps_taken(connection)
         .map_err(|error| if database::is_no_database(&error) { OpenError::NotOurs } else { error.into() })?
         .ok_or(OpenError::NotOurs)?;
-    let known = STEPS.len();
+    let known = version();
     if taken > known { Err(OpenError::Newer { found: taken, known }) } else { Ok(taken) }
+}
+
+/// How many steps there are.
+pub(super) fn version() -> usize {
+    STEPS.len()
 }
 
 /// Takes the steps that are missing.

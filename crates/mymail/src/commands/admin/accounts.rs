@@ -9,6 +9,7 @@ use server::admin::{AccountState, AdminError, NewPassword, Refusal, Secret};
 use super::quota::text_of_quota;
 use super::{Desk, check_output};
 use crate::exit::{Exit, Failure};
+use crate::output::count_of;
 use crate::password;
 use crate::terminal::harmless;
 
@@ -120,7 +121,7 @@ impl Desk {
         if is_postmaster(&address) {
             return Err(AdminError::Refused(Refusal::Postmaster { address }).into());
         }
-        let question = format!("Remove {address} with its {}? [y/N] ", count_of(messages));
+        let question = format!("Remove {address} with its {}? [y/N] ", count_of(messages, "message"));
         let answer = ask(&question).context("cannot ask")?;
         if ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)) {
             return Ok(());
@@ -178,7 +179,7 @@ fn line_of(account: &AccountState) -> String {
     let AccountState { address, messages, octets, quota, last_use, password } = account;
     let (size, quota) = (ByteSize::b(*octets), text_of_quota(quota));
     let lacks = if *password { "" } else { ", no password" };
-    format!("{address} {}, {size} (quota: {quota}), last use {last_use}{lacks}", count_of(*messages))
+    format!("{address} {}, {size} (quota: {quota}), last use {last_use}{lacks}", count_of(*messages, "message"))
 }
 
 fn text_of(account: &AccountState) -> String {
@@ -188,9 +189,4 @@ fn text_of(account: &AccountState) -> String {
     format!(
         "address: {address}\nmessages: {messages}\nsize: {size}\nquota: {quota}\nlast use: {last_use}\npassword: {password}"
     )
-}
-
-/// So many messages, in words.
-pub(super) fn count_of(messages: u64) -> String {
-    format!("{messages} {}", if messages == 1 { "message" } else { "messages" })
 }

@@ -8,16 +8,14 @@ mod registration;
 mod tokens;
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
-use server::Config;
 use server::admin::Admin;
 
-use super::serve::data_folder;
-use crate::exit::{Exit, Failure};
+use super::place::Place;
+use crate::exit::Exit;
 use crate::output::{Results, cant_print, stdout_for_mail};
 
 /// Look after the accounts of a server while it runs
@@ -45,13 +43,8 @@ pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 
-    /// The data folder of the server
-    #[arg(long, value_name = "DIR", global = true)]
-    data: Option<PathBuf>,
-
-    /// The configuration of the server, which names its data folder
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 
     /// Print results as JSON, one object per line
     #[arg(long, global = true)]
@@ -96,7 +89,7 @@ fn check_output() -> anyhow::Result<()> {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let desk = Desk { admin: Admin::new(&folder(&args)?), results: Results::new(args.json) };
+    let desk = Desk { admin: Admin::new(&args.place.folder()?), results: Results::new(args.json) };
     match args.command {
         Command::List => desk.list().await?,
         Command::Show(args) => desk.show(args).await?,
@@ -108,14 +101,4 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Token(args) => desk.token(args).await?,
     }
     Ok(Exit::Done)
-}
-
-/// The data folder of a server that is started with these options.
-fn folder(args: &Args) -> Result<PathBuf, Failure> {
-    let mut config = match &args.config {
-        Some(file) => Config::read(file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
-        None => Config::default(),
-    };
-    config.data = args.data.clone().or(config.data);
-    data_folder(&config)
 }

@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use server::admin::{QuotaChange, QuotaState};
 
 use super::Desk;
-use super::accounts::count_of;
+use crate::output::count_of;
 
 /// Show or set how much mail an account may have
 #[derive(Debug, clap::Args)]
@@ -48,5 +48,5 @@ impl Desk {
 pub(super) fn text_of_quota(quota: &QuotaState) -> String {
     let QuotaState { octets, messages, default } = quota;
     let default = if *default { ", the default" } else { "" };
-    format!("{}, {}{default}", ByteSize::b(*octets), count_of(*messages))
+    format!("{}, {}{default}", ByteSize::b(*octets), count_of(*messages, "message"))
 }

@@ -10,7 +10,7 @@ use crate::embedded::journal::SegmentNumber;
 use crate::embedded::spool::FileNumber;
 
 /// The octets that a message counts in its segment beside its bytes, for what the journal tells of it.
-const TOLD_OCTETS: u64 = 512;
+pub(in crate::embedded) const TOLD_OCTETS: u64 = 512;
 
 /// A group of jobs while it is written.
 pub(in crate::embedded) struct Group<'a> {

@@ -23,7 +23,7 @@ use super::join::JoinOnDrop;
 use super::messages::Delivery;
 use crate::{Delivered, StoreError};
 
-pub(super) use group::Group;
+pub(super) use group::{Group, TOLD_OCTETS};
 use job::{Call, Delivering, Job};
 pub(super) use pending::Pending;
 pub(super) use thread::Tools;

@@ -1,0 +1,32 @@
+//! Which data folder an operator's command is about.
+
+use std::path::PathBuf;
+
+use server::Config;
+
+use super::serve::data_folder;
+use crate::exit::{Exit, Failure};
+
+/// The options that say it, as those of `serve` do.
+#[derive(Debug, clap::Args)]
+pub(super) struct Place {
+    /// The data folder of the server
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+
+    /// The configuration of the server, which names its data folder
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+impl Place {
+    /// The data folder of a server that is started with these options.
+    pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
+        let mut config = match &self.config {
+            Some(file) => Config::read(file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
+            None => Config::default(),
+        };
+        config.data = self.data.clone().or(config.data);
+        data_folder(&config)
+    }
+}
