@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use thiserror::Error;
 
 use super::database::Commit;
-use super::journal::{Journal, Record, Records, SegmentNumber, Segments};
+use super::journal::{Journal, Record, Records, SegmentNumber, Segments, Table};
 use super::messages;
 use super::writer::Pending;
 
@@ -38,17 +38,26 @@ pub(super) fn replay(connection: &Connection, segments: &Arc<Segments>) -> Resul
     let mut journal = Journal::new(Arc::clone(segments), SegmentNumber(last.0 + 1));
     let mut pending = Pending::new(next_message);
     let mut found = 0_usize;
-    each_unknown(connection, segments, |file, Record { table, bytes, end }| {
+    // All in one commit: after one of a part the rest would lie before what the tables know.
+    Commit::Durable.prepare(connection)?;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    each_unknown(&transaction, segments, |file, Record { table, bytes, end }| {
         let octets = usize::try_from(end - bytes.at).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
         let mut copy = vec![0; octets];
         file.read_exact_at(&mut copy, bytes.at)?;
         let appended = journal.append(&table, &[&copy]).map_err(|error| RecoveryError::Append(Box::new(error)))?;
         pending.add(table, appended);
         found += 1;
-        if pending.is_much() { Ok(settle(connection, &mut pending, Commit::Lazy)?) } else { Ok(()) }
+        if pending.is_much() {
+            pending.write(&transaction)?;
+            pending.clear();
+        }
+        Ok(())
     })?;
+    pending.write(&transaction)?;
+    pending.clear();
+    transaction.commit()?;
     if found > 0 {
-        settle(connection, &mut pending, Commit::Durable)?;
         tracing::info!(records = found, "the store was not closed: the latest messages were read from the journal");
     }
     for number in numbers {
@@ -65,22 +74,20 @@ pub(super) fn each_unknown(
     segments: &Segments,
     mut look: impl FnMut(&File, Record) -> Result<(), RecoveryError>,
 ) -> Result<(), RecoveryError> {
-    let (known, known_octets, _) = messages::position(connection)?;
+    let (known, known_octets, mut next_message) = messages::position(connection)?;
     for number in segments.list()?.into_iter().filter(|number| *number >= known) {
         let Some(file) = segments.read(number)? else { continue };
         let mut records = Records::new(number, &file, if number == known { known_octets } else { 0 })?;
         while let Some(record) = records.next()? {
+            if let Table::Delivered(kept) = &record.table {
+                // An opening that was interrupted has copied it already.
+                if kept.iter().all(|kept| kept.message < next_message) {
+                    continue;
+                }
+                next_message = kept.iter().fold(next_message, |next, kept| next.max(kept.message + 1));
+            }
             look(&file, record)?;
         }
     }
-    Ok(())
-}
-
-fn settle(connection: &Connection, pending: &mut Pending, kind: Commit) -> rusqlite::Result<()> {
-    kind.prepare(connection)?;
-    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    pending.write(&transaction)?;
-    transaction.commit()?;
-    pending.clear();
     Ok(())
 }
