@@ -79,7 +79,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, place: usize, listener
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
     let mut pauses = AcceptPauses::default();
-    let protocol = shared.settings().config.listen[place].protocol;
+    let protocol = shared.settings().listen(place).protocol;
     loop {
         tokio::select! {
             () = stops(&mut stopping) => break,

@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use store::Store;
 use store::embedded::Embedded;
 use tempfile::TempDir;
 

@@ -129,11 +129,6 @@ impl Host {
         self.server.next_listener()
     }
 
-    /// The path of a file in its home.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.home.path(name)
-    }
-
     /// Waits for its end; its exit code.
     pub(crate) async fn exit(&mut self) -> io::Result<Option<i32>> {
         let mut status = None;

@@ -31,14 +31,6 @@ impl Pending {
         self.next_message - 1
     }
 
-    /// Whether the messages of a record that was found have numbers that are taken already.
-    pub(in crate::embedded) fn has_seen(&self, table: &Table) -> bool {
-        match table {
-            Table::Delivered(kept) => kept.iter().all(|kept| kept.message < self.next_message),
-            Table::Moved(_) => false,
-        }
-    }
-
     /// A record is in the journal.
     pub(in crate::embedded) fn add(&mut self, table: Table, appended: Appended) {
         let Appended { bytes: mut place, end } = appended;
