@@ -1,5 +1,8 @@
 //! The lines that a message is given on its way through (RFC 5321 §4.4).
 
+use std::fmt;
+use std::net::IpAddr;
+
 use proto::smtp::server::{Hello, Role};
 use proto::{Domain, ReversePath};
 use store::{Store, Timestamp};
@@ -14,14 +17,16 @@ impl<S: Store> Client<S> {
         let name: Option<Domain> = hello.name().and_then(|name| name.parse().ok());
         let name = name.as_ref().map_or("unknown", Domain::as_str);
         // Whoever comes by a socket of this machine has no address.
-        let peer = self.peer.ip().map(|address| format!(" ({})", address_literal(address))).unwrap_or_default();
-        let (domain, date, id) = (self.domain(), clock::date_time(now), &self.transaction.id);
-        let protocol = self.protocol(hello, utf8);
-        format!("{path}Received: from {name}{peer}\r\n\tby {domain} with {protocol} id {id};\r\n\t{date}\r\n")
+        let peer = fmt::from_fn(|f| self.peer.ip().map_or(Ok(()), |address| write!(f, " ({})", literal(address))));
+        let (domain, date, id) = (self.domain(), clock::date_time(now), self.transaction.id);
+        let [protocol, encrypted, authenticated] = self.protocol(hello, utf8);
+        format!(
+            "{path}Received: from {name}{peer}\r\n\tby {domain} with {protocol}{encrypted}{authenticated} id {id};\r\n\t{date}\r\n"
+        )
     }
 
-    /// RFC 3848, RFC 6531 §4.3.
-    fn protocol(&self, hello: &Hello, utf8: bool) -> String {
+    /// The parts of its name (RFC 3848, RFC 6531 §4.3).
+    fn protocol(&self, hello: &Hello, utf8: bool) -> [&'static str; 3] {
         let is_extended = utf8 || hello.is_extended();
         let base = match (self.listen().role(), utf8) {
             (Role::Lmtp, false) => "LMTP",
@@ -33,7 +38,7 @@ impl<S: Store> Client<S> {
         let authenticated = self.identity.as_ref().is_some_and(|identity| identity.authenticated);
         let encrypted = if is_extended && self.encrypted { "S" } else { "" };
         let authenticated = if is_extended && authenticated { "A" } else { "" };
-        format!("{base}{encrypted}{authenticated}")
+        [base, encrypted, authenticated]
     }
 
     /// Date and Message-ID, which a mail program leaves to its server when it does not know better (RFC 6409 §8.2, §8.3).
@@ -57,10 +62,10 @@ pub(super) fn return_path(reverse_path: &ReversePath) -> String {
     }
 }
 
-/// RFC 5321 §4.1.3.
-fn address_literal(address: std::net::IpAddr) -> String {
-    match address.to_canonical() {
-        std::net::IpAddr::V4(address) => format!("[{address}]"),
-        std::net::IpAddr::V6(address) => format!("[IPv6:{address}]"),
-    }
+/// An address literal (RFC 5321 §4.1.3).
+fn literal(address: IpAddr) -> impl fmt::Display {
+    fmt::from_fn(move |f| match address.to_canonical() {
+        IpAddr::V4(address) => write!(f, "[{address}]"),
+        IpAddr::V6(address) => write!(f, "[IPv6:{address}]"),
+    })
 }
