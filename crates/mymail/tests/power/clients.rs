@@ -81,15 +81,21 @@ fn item(mail: &Mail) -> Result<Item, String> {
     if mail.from == "<>" { read_report(&mail.text).map(Item::Report) } else { read_mail(&mail.text).map(Item::Mail) }
 }
 
-/// Reads all mail by POP3, and deletes all of it but for each message of so many.
-pub(crate) async fn pop(server: &str, login: &(String, String), spared: usize, notes: &Notes) -> io::Result<()> {
+/// Reads all mail by POP3, and deletes it; if there is a number, all but each message of so many.
+pub(crate) async fn pop(
+    server: &str,
+    login: &(String, String),
+    spared: Option<usize>,
+    notes: &Notes,
+) -> io::Result<()> {
     let (address, password) = login;
     let reader = Pop3::logged_in(server, address, password).await?;
     let mut reader = reader.ok_or_else(|| wrong_reply("PASS", "that the password is wrong", "+OK"))?;
     let texts = reader.retrieve().await?;
     let letters = texts.iter().map(|text| read(text)).collect::<Result<Vec<_>, _>>();
     let letters = letters.map_err(|wrong| wrong_reply("RETR", &wrong, "whole messages"))?;
-    let deleted: Vec<_> = (1..=letters.len()).filter(|number| number % spared != 0).collect();
+    let is_spared = |number: usize| spared.is_some_and(|spared| number.is_multiple_of(spared));
+    let deleted: Vec<_> = (1..=letters.len()).filter(|number| !is_spared(*number)).collect();
     reader.delete(deleted.iter().copied()).await?;
     let items: Vec<_> = deleted.iter().map(|number| letters[number - 1].item).collect();
     notes.told().flushing(address, &items);

@@ -55,15 +55,3 @@ async fn read(machine: &Machine, ledger: &Ledger, account: &Listed, password: &s
     ensure!(listed == (messages, octets), "{listed:?} are listed, {:?} are there", (messages, octets));
     Ok(items)
 }
-
-/// Empties a mailbox, as a client that tells of it.
-pub(crate) async fn empty(machine: &Machine, ledger: &mut Ledger, address: &str) -> io::Result<()> {
-    let (_, password) = ledger.login(address);
-    let mut reader = Pop3::logged_in(&machine.pop3, address, &password).await?.unwrap();
-    let items: Vec<_> = reader.retrieve().await?.iter().map(|text| letter::read(text).unwrap().item).collect();
-    reader.delete(1..=items.len()).await?;
-    ledger.flushing(address, &items);
-    reader.quit().await?;
-    ledger.flushed(address, &items);
-    Ok(())
-}

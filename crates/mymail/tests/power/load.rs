@@ -25,8 +25,10 @@ const POPPERS: [&str; 2] = ["paula", "peter"];
 pub(crate) const KEEPERS: [&str; 2] = ["kate", "kurt"];
 /// They send, and get reports.
 const REPORTED: [&str; 2] = ["sam", "susan"];
+/// How the names begin that come and go.
+pub(crate) const NEWCOMER: &str = "newcomer-";
 /// One message in so many stays when POP3 deletes.
-const SPARED: usize = 5;
+const SPARED: Option<usize> = Some(5);
 /// A retriever waits for mail so many seconds.
 const WAIT_SECONDS: u32 = 60;
 
@@ -134,7 +136,7 @@ impl Common {
     /// Registers one name after the other, sends to itself and another one, and gives two of three up.
     async fn come_and_go(self, number: u64) -> io::Result<Infallible> {
         for seed in self.seeds(number) {
-            let mut client = register(&self.smtp, &format!("n-{seed}"), &self.notes).await?;
+            let mut client = register(&self.smtp, &format!("{NEWCOMER}{seed}"), &self.notes).await?;
             let to = [client.address.clone(), address(KEEPERS[0])];
             self.send(&mut client, &to, seed, Manner::default()).await?;
             if noise(seed).is_multiple_of(3) {

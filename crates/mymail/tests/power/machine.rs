@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use testkit::noise::noise;
 use testkit::power::{Disk, Image, Loss, Point, Tracing};
+use testkit::until::until;
 
 use crate::common::{Home, Server};
 
@@ -128,16 +129,14 @@ impl Machine {
     }
 
     /// What is on the disk at this instant, and what is true then of those who talk to the server, which stands still.
-    pub(crate) fn frozen<T>(&self, look: impl FnOnce() -> T) -> (Image, T) {
+    pub(crate) async fn frozen<T>(&self, look: impl FnOnce() -> T) -> io::Result<(Image, T)> {
         let pid = Pid::from_child(&self.server.as_ref().unwrap().process);
-        kill_process(pid, Signal::STOP).unwrap();
-        while !self.stands_still() {
-            thread::yield_now();
-        }
+        kill_process(pid, Signal::STOP)?;
+        until("the server stands still", async || Ok(self.stands_still())).await?;
         let seen = look();
         let image = self.disk.image();
-        kill_process(pid, Signal::CONT).unwrap();
-        (image, seen)
+        kill_process(pid, Signal::CONT)?;
+        Ok((image, seen))
     }
 
     /// Ends it, with everything written that the server has written.

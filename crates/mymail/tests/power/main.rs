@@ -10,8 +10,10 @@
 //! - An account whose password was told can be logged in to, and one that was given up is gone.
 //! - `mymail admin list` counts the messages and octets that are there.
 //!
-//! Nothing here knows how the data are kept: all of it goes over SMTP, POP3 and `mymail admin`. `MYMAIL_POWER_CUTS` says how
-//! many cuts there shall be in all, `MYMAIL_POWER_SEED` which ones. A disk whose comparison fails is kept, as the cut left it.
+//! Nothing here knows how the data are kept, but for the stores of earlier versions: all of it goes over SMTP, POP3 and `mymail
+//! admin`. `MYMAIL_POWER_CUTS` says how many cuts there shall be in all, `MYMAIL_POWER_SEED` which ones. A disk whose comparison
+//! fails is kept, as the cut left it. If the run itself may be killed, `unshare --mount --pid --fork --mount-proc --kill-child`
+//! before the command lets it take its mounts, loop devices and servers along.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 

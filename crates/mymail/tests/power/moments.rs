@@ -2,18 +2,20 @@
 
 use std::io;
 
+use testkit::client::Client;
 use testkit::noise::noise;
 use testkit::power::Disk;
 
-use crate::compare::{compare, empty};
+use crate::clients::{pop, unregister};
+use crate::compare::compare;
 use crate::ledger::Notes;
-use crate::load::{CONFIG, KEEPERS, Load, address, populate};
+use crate::load::{CONFIG, KEEPERS, Load, NEWCOMER, address, populate};
 use crate::machine::{Cut, Machine};
 use crate::settings::{cuts, drive, seed};
 
 /// The power is cut after at most so many accepted messages.
 const ACCEPTED_MAX: u64 = 150;
-/// Each so many rounds the mailboxes that nobody reads are emptied.
+/// Each so many rounds the mailboxes that nobody reads are emptied, and the newcomers sent away.
 const ROUNDS_KEPT: u64 = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +68,7 @@ impl Life {
     /// Compares a copy of the disk, while clients go on.
     async fn copy(&self) -> io::Result<()> {
         // A server that stands still has said what can be noted, and has taken nothing that is not noted as begun.
-        let (image, mut ledger) = self.machine.frozen(|| self.notes.told().clone());
+        let (image, mut ledger) = self.machine.frozen(|| self.notes.told().clone()).await?;
         let mut copy = Machine::new(image.disk(), CONFIG);
         copy.start();
         let counts = compare(&copy, &mut ledger).await?;
@@ -87,13 +89,22 @@ impl Life {
         let mut ledger = self.notes.told().clone();
         let counts = compare(&self.machine, &mut ledger).await?;
         println!("round {}, {cut}: {counts}", self.round);
+        *self.notes.told() = ledger;
         self.round += 1;
-        if self.round.is_multiple_of(ROUNDS_KEPT) {
-            for name in KEEPERS {
-                empty(&self.machine, &mut ledger, &address(name)).await?;
+        if self.round.is_multiple_of(ROUNDS_KEPT) { self.make_room().await } else { Ok(()) }
+    }
+
+    /// Lets go what would grow from round to round.
+    async fn make_room(&self) -> io::Result<()> {
+        let Self { machine, notes, .. } = self;
+        let logins = notes.told().logins();
+        for login in logins {
+            if KEEPERS.map(address).contains(&login.0) {
+                pop(&machine.pop3, &login, None, notes).await?;
+            } else if login.0.starts_with(NEWCOMER) {
+                unregister(Client::logged_in(&machine.smtp, &login.0, &login.1).await?, notes).await?;
             }
         }
-        *self.notes.told() = ledger;
         Ok(())
     }
 

@@ -178,7 +178,7 @@ async fn xretrieve(scene: Scene<'_>) -> io::Result<()> {
 async fn pop3(scene: Scene<'_>) -> io::Result<()> {
     for name in ["alice", "bob", "carol"] {
         let login = scene.notes.told().login(&address(name));
-        pop(&scene.machine.pop3, &login, 3, scene.notes).await?;
+        pop(&scene.machine.pop3, &login, Some(3), scene.notes).await?;
     }
     Ok(())
 }

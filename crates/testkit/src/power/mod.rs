@@ -20,10 +20,16 @@ mod trace;
 
 use std::ffi::OsStr;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 pub use disk::{Disk, Image, Loss};
 pub use drive::Drive;
 pub use trace::{Call, Point, Tracing};
+
+use crate::until::PATIENCE;
+
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Runs a program that must succeed.
 fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) {
@@ -32,4 +38,18 @@ fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) {
     let output = command.output().unwrap_or_else(|error| panic!("a power cut needs {program}: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "a power cut needs root, loop devices, ext4 and XFS; {command:?} says: {said}");
+}
+
+/// Looks again and again whether it is so, as long as there is hope.
+fn comes_true(mut is_so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if is_so() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        sleep(PAUSE);
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use super::run;
+use super::{comes_true, run};
 
 /// A mounted file system, unmounted when it is dropped. Its loop device goes with it.
 #[derive(Debug)]
@@ -35,12 +35,16 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let umount = |options: &[&str]| Command::new("umount").args(options).arg(&self.folder).status();
-        if umount(&[]).is_ok_and(|status| status.success()) {
-            return;
+        let umount = |options: &[&str]| {
+            let output = Command::new("umount").args(options).arg(&self.folder).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        // A program that another thread is just starting has our open files for a moment.
+        let is_unmounted = comes_true(|| umount(&[]));
+        if !is_unmounted {
+            // At least nobody finds it any more, and it goes with whoever still uses it.
+            let is_gone = umount(&["--lazy"]);
+            assert!(thread::panicking(), "{} is still in use (unmounted lazily: {is_gone})", self.folder.display());
         }
-        // At least nobody finds it any more, and it goes with whoever still uses it.
-        let is_gone = umount(&["--lazy"]).is_ok_and(|status| status.success());
-        assert!(thread::panicking(), "{} is still in use (unmounted lazily: {is_gone})", self.folder.display());
     }
 }

@@ -8,13 +8,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::{JoinHandle, sleep, spawn};
-use std::time::{Duration, Instant};
+use std::thread::{JoinHandle, spawn};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
-use crate::until::PATIENCE;
+use super::comes_true;
 
 /// What puts octets on the disk.
 const SYNCS: &str = "fsync,fdatasync,sync_file_range,msync,syncfs,sync";
@@ -23,7 +22,6 @@ const CHANGES: &str =
     "write,writev,pwrite64,pwritev,pwritev2,ftruncate,fallocate,?unlink,unlinkat,?rename,renameat,renameat2";
 /// What is done to a call that is written down alone.
 const NOTHING: &str = "delay_enter=0";
-const PAUSE: Duration = Duration::from_millis(1);
 
 /// Where a process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,10 +150,11 @@ fn attach(pid: Pid, point: Point, log: &Path) {
         .stdin(Stdio::null())
         .spawn()
         .unwrap_or_else(|error| panic!("killing at a sync needs strace: {error}"));
-    wait_until("strace has the process", || {
+    let has_it = comes_true(|| {
         assert!(strace.try_wait().unwrap().is_none(), "strace can't trace process {pid_text}");
         tracers(pid).iter().all(|tracer| *tracer != 0)
     });
+    assert!(has_it, "strace does not get at process {pid_text}");
     // It ends with the process, or when it is asked to.
     spawn(move || strace.wait());
 }
@@ -164,7 +163,7 @@ fn attach(pid: Pid, point: Point, log: &Path) {
 fn release(pid: Pid) {
     let tracer = tracers(pid).into_iter().find_map(Pid::from_raw).unwrap();
     signal(tracer, Signal::TERM);
-    wait_until("strace lets go of the process", || tracers(pid).iter().all(|tracer| *tracer == 0));
+    assert!(comes_true(|| tracers(pid).iter().all(|tracer| *tracer == 0)), "strace does not let go of the process");
 }
 
 /// By whom each thread of the process is traced; 0 is nobody.
@@ -181,14 +180,6 @@ fn signal(pid: Pid, signal: Signal) {
     match kill_process(pid, signal) {
         Ok(()) | Err(Errno::SRCH) => {}
         Err(error) => panic!("signal {signal:?} to process {pid:?}: {error}"),
-    }
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "it never happens that {what}");
-        sleep(PAUSE);
     }
 }
 
