@@ -119,10 +119,13 @@ async fn when_no_number_is_left_the_client_is_told() -> io::Result<()> {
 async fn a_server_out_of_descriptors_serves_on() -> io::Result<()> {
     let host = Host::new("");
     let mut first = host.registered("").await?;
+    let own = first.address.clone();
+    // The server has the file by then that small messages go to.
+    assert_eq!(first.send(&[&own], b"served\r\n").await?, "250 OK");
+    assert_eq!(first.retrieve().await?.len(), 1);
     host.limit_descriptors(u64::from(first.number()) + 1);
     let mut second = Client::connect(host.address()).await?;
     until("the server runs out of descriptors", async || Ok(host.log().contains("cannot accept"))).await?;
-    let own = first.address.clone();
     assert_eq!(first.send(&[&own], b"still served\r\n").await?, "250 OK");
     assert_eq!(first.retrieve().await?.len(), 1);
     let big = message(1, BIG_OCTETS);
@@ -153,5 +156,18 @@ async fn a_message_that_needs_a_descriptor_waits_until_there_is_one() -> io::Res
     let mails = host.logged_in(&own, &password).await?.retrieve().await?;
     assert_eq!(mails.len(), 2);
     assert!(mails[1].text == big);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_first_message_that_finds_no_descriptor_is_not_the_last() -> io::Result<()> {
+    let host = Host::new("");
+    let mut client = host.registered("").await?;
+    let own = client.address.clone();
+    host.limit_descriptors(u64::from(client.number()) + 1);
+    let reply = client.send(&[&own], b"early\r\n").await?;
+    assert!(["250 OK", "451 Local error, try again later"].contains(&reply.as_str()), "{reply}");
+    host.limit_descriptors(u64::from(client.number()) + 10);
+    assert_eq!(client.send(&[&own], b"later\r\n").await?, "250 OK");
     Ok(())
 }

@@ -214,6 +214,13 @@ pub(super) fn sparse_segments(
         .collect()
 }
 
+/// Whether a segment has more than so many octets that are of no use.
+pub(super) fn has_waste(connection: &Connection, segment: SegmentNumber, octets: u64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM segment WHERE number = ?1 AND octets - live > ?2 AND live * 2 < octets")?
+        .exists(params![segment, octets])
+}
+
 /// Whether a message has its bytes in this place.
 pub(super) fn is_at(connection: &Connection, message: i64, place: Place) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM message WHERE id = ?1 AND segment = ?2 AND place = ?3")?.exists(params![

@@ -169,7 +169,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 }
 
 /// Too many files are open just now.
-fn is_shortage(error: &io::Error) -> bool {
+pub(super) fn is_shortage(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 

@@ -93,9 +93,15 @@ async fn a_panic_of_the_writer_leaves_nobody_waiting() {
     let dir = TempDir::new().unwrap();
     let store = Embedded::open(dir.path()).unwrap();
     let alice = register(&store, "alice@example.org").await;
-    // The first job panics when the second is in the queue.
+    // The first job panics when the second is in the queue, and was not there when the first one began.
     let (open, gate) = std::sync::mpsc::channel();
-    let first = store.writer.run(move |_| -> rusqlite::Result<()> { panic!("on purpose: {:?}", gate.recv()) });
+    let (begin, begun) = std::sync::mpsc::channel();
+    let panic = move |_: &mut writer::Group<'_>| -> rusqlite::Result<()> {
+        panic!("on purpose: {:?}, {:?}", begin.send(()), gate.recv())
+    };
+    let mut first = Box::pin(store.writer.run(panic));
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(first.as_mut().poll(context))).await.is_pending());
+    begun.recv().unwrap();
     let second = deliver(&store, alice, 1);
     let (first, second, ()) = tokio::join!(first, second, async { open.send(()).unwrap() });
     assert!(matches!(first, Err(StoreError::Unknown(_))), "{first:?}");

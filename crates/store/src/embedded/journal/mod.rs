@@ -45,6 +45,9 @@ pub(super) enum AppendError {
     /// It is not in the journal, nor will it be found there.
     #[error("cannot write to the journal: {0}")]
     Write(#[source] io::Error),
+    /// Nothing was written, and nothing is wrong: too many files are open just now.
+    #[error("cannot begin a segment of the journal: {0}")]
+    NotNow(#[source] io::Error),
     /// It may be in the journal.
     #[error("cannot sync the journal: {0}")]
     Sync(#[source] io::Error),
@@ -91,8 +94,13 @@ impl Journal {
         self.current.as_ref().map_or(self.next, |current| current.number)
     }
 
-    /// Writes a record with the bytes of its messages, and brings it to stable storage. After an error there must be no
-    /// other.
+    /// Begins another segment with the next record.
+    pub(super) fn end_segment(&mut self) -> Result<(), AppendError> {
+        self.current.take().map_or(Ok(()), Current::finish).map_err(AppendError::Write)
+    }
+
+    /// Writes a record with the bytes of its messages, and brings it to stable storage. After an error, but for
+    /// [`AppendError::NotNow`], there must be no other.
     pub(super) fn append(&mut self, table: &Table, bytes: &[&[u8]]) -> Result<Appended, AppendError> {
         let octets: u64 = bytes.iter().map(|bytes| bytes.len() as u64).sum();
         record::write(table, octets, &mut self.head).map_err(|error| AppendError::Write(io::Error::other(error)))?;
@@ -101,9 +109,9 @@ impl Journal {
             Some(current) if current.end < SEGMENT_OCTETS => current,
             full => {
                 full.map_or(Ok(()), Current::finish).map_err(AppendError::Write)?;
-                let number = self.next;
+                let (number, file) = (self.next, self.segments.create(self.next)?);
                 self.next = SegmentNumber(number.0 + 1);
-                Current { number, file: self.segments.create(number)?, end: 0, zeros_end: 0 }
+                Current { number, file, end: 0, zeros_end: 0 }
             }
         };
         let current = self.current.insert(current);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{AppendError, SegmentNumber};
 use crate::embedded::folder;
+use crate::embedded::spool::is_shortage;
 
 /// How many files are kept open for those who read.
 const OPEN_MAX: usize = 32;
@@ -59,7 +60,11 @@ impl Segments {
     /// Makes a segment, whose name is durable then.
     pub(super) fn create(&self, number: SegmentNumber) -> Result<File, AppendError> {
         let path = self.path_of(number);
-        let file = folder::private_file().read(true).create_new(true).open(path).map_err(AppendError::Write)?;
+        let file = folder::private_file().read(true).create_new(true).open(path);
+        let file = file.map_err(|error| match is_shortage(&error) {
+            true => AppendError::NotNow(error),
+            false => AppendError::Write(error),
+        })?;
         self.folder.sync_all().map_err(AppendError::Sync)?;
         Ok(file)
     }

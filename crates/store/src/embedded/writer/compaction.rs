@@ -16,6 +16,10 @@ use super::thread::GroupError;
 use crate::embedded::journal::{Journal, Kept, Moved, Record, Records, SegmentNumber, Segments, Table};
 use crate::embedded::messages;
 
+/// The segment that is written to is ended early when more than so many octets of it are of no use: a disk that is almost full
+/// would wait for them in vain, for there is no mail then that fills the segment.
+const WASTE_OCTETS_MAX: u64 = 16 << 20;
+
 /// What is to be moved.
 #[derive(Default)]
 pub(super) struct Compaction {
@@ -51,6 +55,12 @@ impl Compaction {
         self.is_due = true;
     }
 
+    /// Not now: when a segment has less of use again.
+    pub(super) fn put_off(&mut self) {
+        self.is_due = false;
+        self.victim = None;
+    }
+
     /// Whether a step has something to do.
     pub(super) fn is_due(&self) -> bool {
         self.is_due || self.victim.is_some()
@@ -65,6 +75,10 @@ impl Compaction {
         pending: &mut Pending,
     ) -> Result<Progress, GroupError> {
         let Some(mut victim) = self.victim.take() else {
+            if messages::has_waste(connection, journal.segment(), WASTE_OCTETS_MAX)? {
+                journal.end_segment()?;
+                return Ok(Progress::Emptied);
+            }
             self.victim = self.choose(connection, segments, journal.segment())?;
             self.is_due = self.victim.is_some();
             return Ok(Progress::Some);

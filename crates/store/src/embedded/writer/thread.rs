@@ -25,7 +25,7 @@ use crate::embedded::join::JoinOnDrop;
 use crate::embedded::journal::{AppendError, Journal, Kept, SegmentNumber, Segments, Table};
 use crate::embedded::mailboxes::Mailboxes;
 use crate::embedded::messages::Delivery;
-use crate::embedded::spool::{FileNumber, Spool, is_full};
+use crate::embedded::spool::{FileNumber, Spool, is_full, is_shortage};
 use crate::embedded::{accounts, messages};
 use crate::{AccountId, Delivered, MessageId, StoreError};
 
@@ -70,6 +70,15 @@ pub(super) enum GroupError {
 }
 
 impl GroupError {
+    /// Whether nothing was done and nothing is wrong with the disk.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Journal(cause) => matches!(**cause, AppendError::NotNow(_)),
+            Self::Read(cause) => is_shortage(cause),
+            Self::BeforeCommit(_) | Self::InCommit(_) => false,
+        }
+    }
+
     fn to_store_error(&self) -> StoreError {
         match self {
             // Also from COMMIT this means not done: SQLite says it when a write failed, and what makes the transaction
@@ -77,6 +86,7 @@ impl GroupError {
             Self::BeforeCommit(cause) | Self::InCommit(cause) if database::is_full(cause) => StoreError::Full,
             Self::Journal(cause) => match &**cause {
                 AppendError::Write(cause) if is_full(cause) => StoreError::Full,
+                AppendError::NotNow(_) => StoreError::TryAgain(Box::new(self.clone())),
                 AppendError::Write(_) => StoreError::Failed(Box::new(self.clone())),
                 AppendError::Sync(_) => StoreError::Unknown(Box::new(self.clone())),
             },
@@ -108,7 +118,15 @@ impl From<AppendError> for GroupError {
 pub(super) fn start(tools: Tools, queue: Receiver<Queued>, is_behind: Arc<AtomicBool>) -> io::Result<JoinOnDrop> {
     let mut compaction = Compaction::default();
     compaction.look_again();
-    let thread = Thread { tools, queue, is_behind, has_dead_segments: true, compaction, rounds_without_leisure: 0 };
+    let thread = Thread {
+        tools,
+        queue,
+        is_behind,
+        has_dead_segments: true,
+        compaction,
+        rounds_without_leisure: 0,
+        last_deliveries: 0,
+    };
     let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run())?;
     Ok(JoinOnDrop::new(thread))
 }
@@ -183,6 +201,7 @@ impl Thread {
                 self.has_dead_segments = true;
                 self.settle(Commit::Durable);
             }
+            Err(error) if error.is_passing() => self.compaction.put_off(),
             Err(error) => self.tools.health.poison(&error),
         }
     }
@@ -225,7 +244,9 @@ impl Thread {
         match written.and_then(|()| self.append(group)) {
             Ok(()) => replies.into_iter().for_each(|(reply, delivered)| job::answer(reply, Ok(delivered))),
             Err(error) => {
-                self.tools.health.poison(&error);
+                if !error.is_passing() {
+                    self.tools.health.poison(&error);
+                }
                 replies.into_iter().for_each(|(reply, _)| job::answer(reply, Err(error.to_store_error())));
             }
         }
@@ -270,7 +291,7 @@ impl Thread {
         let table = Table::Delivered(kept);
         let appended = journal.append(&table, &bytes.iter().filter_map(StoredIn::in_memory).collect::<Vec<_>>());
         // Also when it is not known whether they are named.
-        if !matches!(appended, Err(AppendError::Write(_))) {
+        if !matches!(appended, Err(AppendError::Write(_) | AppendError::NotNow(_))) {
             bytes.into_iter().for_each(StoredIn::keep);
         }
         let appended = appended?;
