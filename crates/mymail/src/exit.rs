@@ -110,9 +110,10 @@ impl Exit {
 
     fn of_admin_error(error: &AdminError) -> Self {
         match error {
-            AdminError::NotRunning { .. } | AdminError::Io { .. } | AdminError::Refused(Refusal::Failed) => {
-                Self::Unavailable
-            }
+            AdminError::NotRunning { .. }
+            | AdminError::Io { .. }
+            | AdminError::Refused(Refusal::Failed | Refusal::NoBackup { .. }) => Self::Unavailable,
+            AdminError::Refused(Refusal::NoBackupThere { .. }) => Self::CantCreate,
             AdminError::BrokenOff | AdminError::Refused(Refusal::Busy | Refusal::Full | Refusal::Unknown) => {
                 Self::TempFail
             }

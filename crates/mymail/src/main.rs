@@ -55,6 +55,8 @@ struct Cli {
 enum Command {
     Serve(commands::serve::Args),
     Admin(commands::admin::Args),
+    Backup(commands::backup::Args),
+    Restore(commands::restore::Args),
     Check(commands::check::Args),
     CheckConfig(commands::check_config::Args),
     Demo(commands::demo::Args),
@@ -97,6 +99,8 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         match command {
             Command::Serve(args) => commands::serve::run(args).await,
             Command::Admin(args) => commands::admin::run(args).await,
+            Command::Backup(args) => commands::backup::run(args).await,
+            Command::Restore(args) => commands::restore::run(args).await,
             Command::Check(args) => commands::check::run(args).await,
             Command::CheckConfig(args) => commands::check_config::run(args).await,
             Command::Demo(args) => commands::demo::run(args).await,

@@ -27,6 +27,16 @@ impl Progress {
         Self { octets: 0, octets_total: None, bar: None }
     }
 
+    /// Work on a whole store has come so far. It may find that there is more to do.
+    pub(crate) fn follow(&mut self, progress: store::Progress) {
+        let store::Progress { octets, octets_total } = progress;
+        self.octets_total = Some(octets_total);
+        self.reached(octets);
+        if let Some(bar) = &self.bar {
+            bar.set_length(octets_total);
+        }
+    }
+
     /// So many octets have gone by, all in all.
     pub(crate) fn reached(&mut self, octets: u64) {
         self.octets = octets;

@@ -1,6 +1,8 @@
 //! What can go wrong in a store, told apart by what the caller may do next.
 
 use std::error::Error as StdError;
+use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -44,6 +46,50 @@ pub enum AddTokenError {
     #[error("there are too many tokens")]
     TooMany,
     /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why there is no backup.
+#[derive(Debug, Error)]
+pub enum BackUpError {
+    /// This kind of store has its own tools for it.
+    #[error("this store is not backed up so: what it is kept in has tools for that")]
+    NotOffered,
+    /// The folder is not free.
+    #[error("{} is there already: name a folder that is not there, or is empty", folder.display())]
+    Taken {
+        /// Which one.
+        folder: PathBuf,
+    },
+    /// The folder that a backup is made in before it gets its name is not free.
+    #[error(
+        "{} is there already: remove it, unless a backup is being made there just now",
+        folder.display()
+    )]
+    Unfinished {
+        /// Which one.
+        folder: PathBuf,
+    },
+    /// A folder can't be put in the place of one that a disk is mounted on.
+    #[error("a disk is mounted on {}: name a folder in it", folder.display())]
+    MountPoint {
+        /// Which one.
+        folder: PathBuf,
+    },
+    /// A file or folder can't be read or written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// Whoever wanted it has gone away.
+    #[error("the backup was broken off")]
+    Stopped,
+    /// The store does not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -6,6 +6,8 @@
 //! The store has no clock: every [`Timestamp`] comes from the caller.
 
 use std::future::Future;
+use std::ops::ControlFlow;
+use std::path::Path;
 
 use bytes::Bytes;
 use proto::sasl::scram::Verifier;
@@ -17,11 +19,11 @@ mod error;
 mod model;
 
 pub use arrivals::Arrivals;
-pub use error::{AddTokenError, RegisterError, StoreError};
+pub use error::{AddTokenError, BackUpError, RegisterError, StoreError};
 pub use model::{
-    Account, AccountId, AccountSummary, Delivered, EntryId, Form, Mailbox, Maildrop, MaildropEntry, MessageId,
-    NewMessage, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report, StoredMessage,
-    Swept, TOKENS_MAX, Timestamp, Token,
+    Account, AccountId, AccountSummary, BackedUp, Delivered, EntryId, Form, Mailbox, Maildrop, MaildropEntry,
+    MessageId, NewMessage, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report,
+    StoredMessage, Swept, TOKENS_MAX, Timestamp, Token,
 };
 
 /// What keeps accounts and mail. Cheap to share: one value serves every session.
@@ -151,6 +153,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// A secret that lasts as long as the store: this one, unless there is one already.
     fn keep_secret(&self, candidate: &[u8; 32]) -> impl Future<Output = Result<[u8; 32], StoreError>> + Send;
+
+    /// Copies the whole store, as it is at one moment after this call, into a folder that is not there yet, or empty. Nobody
+    /// has to wait for that. It is there under its name when it is whole, on stable storage and has been checked, or not at
+    /// all. `watch` hears how far it has come, and may stop it.
+    fn back_up(
+        &self,
+        folder: &Path,
+        watch: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
+    ) -> impl Future<Output = Result<BackedUp, BackUpError>> + Send {
+        drop((folder, watch));
+        async { Err(BackUpError::NotOffered) }
+    }
 }
 
 /// What became of opening a message: what is known of it, and its bytes; `None` if it is not in the mailbox.

@@ -185,6 +185,19 @@ pub struct Progress {
     pub octets_total: u64,
 }
 
+/// What a backup has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackedUp {
+    /// Living accounts.
+    pub accounts: u64,
+    /// Messages, each counted once.
+    pub messages: u64,
+    /// Their octets.
+    pub octets: u64,
+    /// How many things are wrong with it. They were wrong with the store.
+    pub problems: u64,
+}
+
 /// Who may register, as the operator has set it while the server runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum RegistrationMode {

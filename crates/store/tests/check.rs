@@ -2,11 +2,10 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
+use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use proto::ReversePath;
 use rusqlite::Connection;
@@ -17,7 +16,7 @@ use tempfile::TempDir;
 
 mod common;
 
-use common::{body, contents, deliver, entries, later, message, noise, register};
+use common::{body, contents, deliver, entries, later, message, noise, register, traces};
 
 const ALICE: &str = "alice@example.org";
 const BOB: &str = "bob@example.org";
@@ -55,7 +54,7 @@ impl World {
     }
 
     fn check(&self, mend: bool) -> Report {
-        check(&self.dir, mend, &mut |_| {}).unwrap()
+        check(&self.dir, mend, &mut |_| ControlFlow::Continue(())).unwrap()
     }
 
     fn change(&self, sql: &str) {
@@ -81,26 +80,6 @@ impl World {
     }
 }
 
-/// What is in a file, its mode, and when it was changed.
-type Trace = (Vec<u8>, u32, SystemTime);
-
-/// Everything in a folder.
-fn traces(dir: &Path) -> BTreeMap<String, Trace> {
-    let mut traces = BTreeMap::new();
-    for file in fs::read_dir(dir).unwrap().map(Result::unwrap) {
-        let (name, metadata) = (file.file_name().into_string().unwrap(), file.metadata().unwrap());
-        let bytes = if metadata.is_dir() {
-            let inner = self::traces(&file.path());
-            traces.extend(inner.into_iter().map(|(inner, trace)| (format!("{name}/{inner}"), trace)));
-            Vec::new()
-        } else {
-            fs::read(file.path()).unwrap()
-        };
-        traces.insert(name, (bytes, metadata.mode(), metadata.modified().unwrap()));
-    }
-    traces
-}
-
 /// What is wrong, in words, and whether it was mended.
 fn findings(report: &Report) -> Vec<(String, bool)> {
     report.findings.iter().map(|finding| (finding.problem.to_string(), finding.mended)).collect()
@@ -111,7 +90,11 @@ async fn a_store_that_is_well_is_left_as_it_is() {
     let world = World::new().await;
     let before = traces(&world.dir);
     let mut told = Vec::new();
-    let report = check(&world.dir, false, &mut |progress| told.push(progress)).unwrap();
+    let report = check(&world.dir, false, &mut |progress| {
+        told.push(progress);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     assert!(traces(&world.dir) == before);
     let octets = 16 + BIG as u64;
     let well = Report { accounts: 2, messages: 4, octets, ..Report::default() };
@@ -374,7 +357,7 @@ async fn an_index_that_is_damaged_is_made_anew() {
 #[tokio::test]
 async fn what_cannot_be_checked_is_said() {
     let world = World::new().await;
-    let failed = |mend| check(&world.dir, mend, &mut |_| {}).unwrap_err();
+    let failed = |mend| check(&world.dir, mend, &mut |_| ControlFlow::Continue(())).unwrap_err();
     let whole = fs::read(world.path("mail.db")).unwrap();
 
     let store = Embedded::open(&world.dir).unwrap();
@@ -405,9 +388,9 @@ async fn what_cannot_be_checked_is_said() {
 
     let nothing = TempDir::new().unwrap();
     for mend in [false, true] {
-        assert!(matches!(check(nothing.path(), mend, &mut |_| {}), Err(CheckError::NoStore)));
+        assert!(matches!(check(nothing.path(), mend, &mut |_| ControlFlow::Continue(())), Err(CheckError::NoStore)));
         let nowhere = nothing.path().join("nowhere");
-        assert!(matches!(check(&nowhere, mend, &mut |_| {}), Err(CheckError::NoStore)));
+        assert!(matches!(check(&nowhere, mend, &mut |_| ControlFlow::Continue(())), Err(CheckError::NoStore)));
     }
     assert_eq!(fs::read_dir(nothing.path()).unwrap().count(), 0);
 }

@@ -1,6 +1,7 @@
 //! `mymail check`: whether a store is whole.
 
 use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Context;
@@ -47,9 +48,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { place, mend, json } = args;
     let folder = place.folder()?;
     let report = task::spawn_blocking(move || {
-        let mut bar = None;
-        let checked = check(&folder, mend, &mut |store::Progress { octets, octets_total }| {
-            bar.get_or_insert_with(|| Progress::of(octets_total)).reached(octets);
+        let mut bar = Progress::unknown();
+        let checked = check(&folder, mend, &mut |progress| {
+            bar.follow(progress);
+            ControlFlow::Continue(())
         });
         checked.map_err(|error| failure(&folder, &error))
     });
@@ -84,7 +86,8 @@ fn text_of(report: &Report) -> String {
     lines.join("\n")
 }
 
-fn line_of(Finding { problem, mended }: &Finding) -> String {
+/// A finding in words.
+pub(super) fn line_of(Finding { problem, mended }: &Finding) -> String {
     format!("{problem}{}", if *mended { ": mended" } else { "" })
 }
 
@@ -133,6 +136,7 @@ fn failure(folder: &Path, error: &CheckError) -> Failure {
         CheckError::Older { .. } => (Exit::Config, ": `mymail serve` and --mend do that"),
         CheckError::Open(OpenError::InUse) => (Exit::TempFail, ": stop its server first"),
         CheckError::Open(OpenError::Io { error, .. }) if is_denied(error) => (Exit::NoPermission, ""),
+        CheckError::Stopped => (Exit::TempFail, ""),
         CheckError::NoStore | CheckError::Open(_) => (Exit::Config, ""),
     };
     Failure::new(exit, format!("cannot check {}: {error}{advice}", folder.display()))

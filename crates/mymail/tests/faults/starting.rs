@@ -26,7 +26,7 @@ const SENTENCES: [&str; 3] = [
 /// Starts the server of this host, which must not run, with a fault. How many calls have failed.
 fn start_with(host: &Host, fault: &Fault) -> usize {
     let trace = host.path("trace");
-    let mut command = wrapped(&host.command(), fault, &trace);
+    let mut command = wrapped(&host.start_command(), fault, &trace);
     let mut strace = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut errors = strace.stderr.take().unwrap();
     // Read as it comes: a full pipe would stop it.

@@ -84,9 +84,14 @@ impl Host {
 
     /// Runs a command in its home.
     pub(crate) fn run(&self, arguments: &[&str]) -> Outcome {
-        let output = self.home.command(arguments).output().unwrap();
+        let output = self.command(arguments).output().unwrap();
         let [stdout, stderr] = [output.stdout, output.stderr].map(|octets| String::from_utf8(octets).unwrap());
         Outcome { code: output.status.code().unwrap(), stdout, stderr }
+    }
+
+    /// A command in its home that is still to be run.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.home.command(arguments)
     }
 
     /// Where something in its home is, such as `data`.
@@ -115,7 +120,7 @@ impl Host {
     }
 
     /// The command that starts it.
-    pub(crate) fn command(&self) -> Command {
+    pub(crate) fn start_command(&self) -> Command {
         command(&self.home, &self.prepare)
     }
 

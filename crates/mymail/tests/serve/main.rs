@@ -4,6 +4,7 @@
 
 mod admin;
 mod agreement;
+mod backup;
 mod big;
 mod check;
 #[path = "../common/mod.rs"]

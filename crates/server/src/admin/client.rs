@@ -16,8 +16,8 @@ use tokio::time::timeout;
 use super::accounts::check;
 use super::line;
 use super::protocol::{
-    ANSWER_OCTETS_MAX, AccountState, Answer, Mode, NewPassword, NewToken, PAGE_ACCOUNTS_MAX, QuotaChange,
-    REQUEST_OCTETS_MAX, RegistrationState, Removed, Request, Said, Secret, TokenState,
+    ANSWER_OCTETS_MAX, AccountState, Answer, BackupState, Mode, NewPassword, NewToken, PAGE_ACCOUNTS_MAX,
+    ProgressState, QuotaChange, REQUEST_OCTETS_MAX, RegistrationState, Removed, Request, Said, Secret, TokenState,
 };
 use super::refusal::Refusal;
 use super::socket::Way;
@@ -138,6 +138,25 @@ impl Admin {
         self.ask_one(&Request::RemoveToken { name }).await
     }
 
+    /// Has the server copy its store into this folder, which has an absolute path. `progress` hears how far it has come.
+    pub async fn back_up(
+        &self,
+        folder: PathBuf,
+        mut progress: impl FnMut(ProgressState),
+    ) -> Result<BackupState, AdminError> {
+        let mut server = self.request(&Request::BackUp { folder }).await?;
+        let mut made = None;
+        loop {
+            match (next(&mut server).await?, made) {
+                (Answer::Progress(state), None) => progress(state),
+                (Answer::BackedUp(state), None) => made = Some(state),
+                (Answer::Done, Some(state)) => return Ok(state),
+                (Answer::Refused(refusal), _) => return Err(refusal.into()),
+                _ => return Err(AdminError::Protocol),
+            }
+        }
+    }
+
     /// What has one answer.
     async fn ask_one<T: Said>(&self, request: &Request) -> Result<T, AdminError> {
         match <[T; 1]>::try_from(self.ask(request).await?.0) {
@@ -148,14 +167,7 @@ impl Admin {
 
     /// The answers but the last one, all of one kind, and whether there are more.
     async fn ask<T: Said>(&self, request: &Request) -> Result<(Vec<T>, bool), AdminError> {
-        let mut line = Vec::new();
-        line::write(&mut line, request).map_err(|error| self.failed(error))?;
-        if line.len() > REQUEST_OCTETS_MAX {
-            return Err(AdminError::TooLong);
-        }
-        let mut server = BufReader::new(self.connect().await?);
-        let written = timeout(PATIENCE, server.write_all(&line)).await;
-        written.map_err(|_| AdminError::BrokenOff)?.map_err(|error| self.failed(error))?;
+        let mut server = self.request(request).await?;
         let mut answers = Vec::new();
         loop {
             match next(&mut server).await? {
@@ -166,6 +178,19 @@ impl Admin {
                 answer => answers.push(T::by(answer).ok_or(AdminError::Protocol)?),
             }
         }
+    }
+
+    /// Asks; the answers are still to be read.
+    async fn request(&self, request: &Request) -> Result<BufReader<UnixStream>, AdminError> {
+        let mut line = Vec::new();
+        line::write(&mut line, request).map_err(|error| self.failed(error))?;
+        if line.len() > REQUEST_OCTETS_MAX {
+            return Err(AdminError::TooLong);
+        }
+        let mut server = BufReader::new(self.connect().await?);
+        let written = timeout(PATIENCE, server.write_all(&line)).await;
+        written.map_err(|_| AdminError::BrokenOff)?.map_err(|error| self.failed(error))?;
+        Ok(server)
     }
 
     async fn connect(&self) -> Result<UnixStream, AdminError> {
@@ -245,6 +270,38 @@ mod tests {
         for cut in ["", "\"done", ACCOUNT, &format!("{ACCOUNT}\"mo")] {
             assert!(matches!(page(cut).await, Err(AdminError::BrokenOff)), "{cut:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_backup_is_made_when_the_server_has_said_so_to_the_end() {
+        const PROGRESS: &str = "{\"progress\":{\"octets\":1,\"octets_total\":2}}\n";
+        const MADE: &str = "{\"backed_up\":{\"accounts\":1,\"messages\":2,\"octets\":3,\"problems\":0}}\n";
+        let folder = tempfile::tempdir().unwrap();
+        let socket = Socket::bind(folder.path()).unwrap();
+        let admin = Admin::new(folder.path());
+        let said = async |answer: String| {
+            let mut heard = 0;
+            let served = async {
+                let (mut stream, _) = socket.listener.accept().await.unwrap();
+                let mut request = [0; 29];
+                stream.read_exact(&mut request).await.unwrap();
+                assert_eq!(&request, b"{\"back_up\":{\"folder\":\"/to\"}}\n".as_slice());
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            };
+            let made = tokio::join!(admin.back_up("/to".into(), |_| heard += 1), served).0;
+            (made, heard)
+        };
+        let (made, heard) = said([PROGRESS, PROGRESS, MADE, "\"done\"\n"].concat()).await;
+        assert_eq!((made.unwrap().messages, heard), (2, 2));
+        for cut in [PROGRESS.to_owned(), MADE.to_owned(), String::new()] {
+            assert!(matches!(said(cut.clone()).await.0, Err(AdminError::BrokenOff)), "{cut:?}");
+        }
+        for odd in [[MADE, MADE].concat(), [MADE, PROGRESS].concat(), "\"done\"\n".to_owned(), ACCOUNT.to_owned()] {
+            assert!(matches!(said(odd.clone()).await.0, Err(AdminError::Protocol)), "{odd:?}");
+        }
+        let refused = said("{\"refused\":{\"no_backup_there\":{\"cause\":\"no room\"}}}\n".to_owned()).await.0;
+        let cause = refused.unwrap_err().to_string();
+        assert_eq!(cause, "the server cannot back up there: no room");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::geteuid;
 use store::{Store, StoreError};
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -35,15 +35,19 @@ pub(super) async fn serve<S: Store>(shared: &Shared<S>, changes: &Mutex<()>, str
     let mut stream = BufReader::new(stream);
     let request = timeout(REQUEST_PATIENCE, line::read(&mut stream, REQUEST_OCTETS_MAX)).await??;
     let Some(request) = request else { return Ok(()) };
+    let office = Office { shared, settings: shared.settings(), changes };
     let answers = match serde_json::from_slice(&request) {
         _ if !is_permitted => Err(Refusal::NotPermitted),
-        Ok(request) => Office { shared, settings: shared.settings(), changes }.answer(request).await,
+        Ok(request) => office.answer(request, &mut stream).await?,
         Err(_) => Err(Refusal::BadRequest),
     };
+    say(&mut stream, &answers.unwrap_or_else(|refusal| vec![Answer::Refused(refusal)])).await
+}
+
+/// Writes answers to a peer that reads them.
+pub(super) async fn say(stream: &mut (impl AsyncWrite + Unpin), answers: &[Answer]) -> io::Result<()> {
     let mut lines = Vec::new();
-    for answer in answers.unwrap_or_else(|refusal| vec![Answer::Refused(refusal)]) {
-        line::write(&mut lines, &answer)?;
-    }
+    answers.iter().try_for_each(|answer| line::write(&mut lines, answer))?;
     timeout(ANSWER_PATIENCE, stream.write_all(&lines)).await?
 }
 
@@ -54,9 +58,13 @@ fn is_permitted(stream: &UnixStream) -> io::Result<bool> {
 }
 
 impl<S: Store> Office<'_, S> {
-    /// All answers to a request, the last one among them.
-    async fn answer(&self, request: Request) -> Result<Vec<Answer>, Refusal> {
-        match request {
+    /// All answers to a request, the last one among them. What takes long says how far it has come meanwhile.
+    async fn answer(
+        &self,
+        request: Request,
+        stream: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<Result<Vec<Answer>, Refusal>> {
+        Ok(match request {
             Request::List { after } => self.list(after).await,
             Request::Show { name } => self.show(&name).await.map(one),
             Request::Add { name, password } => self.add(&name, password).await.map(one),
@@ -67,7 +75,8 @@ impl<S: Store> Office<'_, S> {
             Request::AddToken { name } => self.add_token(name).await.map(one),
             Request::ListTokens => self.tokens().await,
             Request::RemoveToken { name } => self.remove_token(&name).await.map(one),
-        }
+            Request::BackUp { folder } => self.back_up(&folder, stream).await?.map(one),
+        })
     }
 }
 

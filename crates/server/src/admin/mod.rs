@@ -1,9 +1,10 @@
 //! What the operator does while the server runs: `mymail admin`, over a socket in the data folder.
 //!
 //! Whoever may use that socket may do all of it: the user that runs the server, and root. [`Admin`] is the program's side; what is
-//! said between them is in `protocol.rs`, and how it is answered in `accounts.rs` and `registration.rs`.
+//! said between them is in `protocol.rs`, and how it is answered in `accounts.rs`, `registration.rs` and `backup.rs`.
 
 mod accounts;
+mod backup;
 mod client;
 mod exchange;
 mod line;
@@ -26,8 +27,8 @@ use crate::shared::Shared;
 
 pub use client::{Admin, AdminError, Page};
 pub use protocol::{
-    AccountState, Mode, NewPassword, NewToken, PASSWORD_CHARACTERS_MIN, PASSWORD_OCTETS_MAX, QuotaChange, QuotaState,
-    RegistrationState, Removed, Secret, TOKEN_NAME_OCTETS_MAX, TokenState,
+    AccountState, BackupState, Mode, NewPassword, NewToken, PASSWORD_CHARACTERS_MIN, PASSWORD_OCTETS_MAX,
+    ProgressState, QuotaChange, QuotaState, RegistrationState, Removed, Secret, TOKEN_NAME_OCTETS_MAX, TokenState,
 };
 pub use refusal::Refusal;
 pub(crate) use socket::Socket;

@@ -48,6 +48,10 @@ pub enum Refusal {
     NoSuchToken { name: String },
     #[error("there are too many tokens: remove one first")]
     TooManyTokens,
+    #[error("the server cannot back up there: {cause}")]
+    NoBackupThere { cause: String },
+    #[error("{cause}")]
+    NoBackup { cause: String },
     #[error("the server's disk is full: nothing was changed")]
     Full,
     #[error("the server's store was busy: nothing was changed, try again")]

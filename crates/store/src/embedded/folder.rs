@@ -1,7 +1,7 @@
 //! What is in a store's folder; folders that only we may look into, and that are still there after a power failure; and the
 //! lock on the store's.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -38,6 +38,23 @@ fn create_one(folder: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync(folder.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))),
+    }
+}
+
+/// What is in the place of a folder that is to be made.
+pub(super) enum Vacancy {
+    Free,
+    EmptyFolder,
+    Taken,
+}
+
+/// Looks what is there.
+pub(super) fn vacancy(path: &Path) -> io::Result<Vacancy> {
+    match fs::read_dir(path) {
+        Ok(mut there) => Ok(if there.next().is_none() { Vacancy::EmptyFolder } else { Vacancy::Taken }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vacancy::Free),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Ok(Vacancy::Taken),
+        Err(error) => Err(error),
     }
 }
 

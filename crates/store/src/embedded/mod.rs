@@ -5,6 +5,8 @@
 //! is on disk when, and why nothing that was acknowledged can be lost, is told in `docs/durability.md`.
 
 use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proto::sasl::scram::Verifier;
@@ -15,16 +17,19 @@ use tokio::task;
 
 use crate::arrivals::Bells;
 use crate::{
-    Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, Delivered, EntryId, Mailbox, Maildrop,
-    NewMessage, Opened, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError, RegistrationMode, Report, Store,
-    StoreError, Swept, Timestamp, Token,
+    Account, AccountId, AccountSummary, AddTokenError, Arrivals, BackUpError, BackedUp, Body, Delivered, EntryId,
+    Mailbox, Maildrop, NewMessage, Opened, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError,
+    RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
 };
 
 mod accounts;
+mod backup;
 mod body;
 pub mod check;
 mod checkpoints;
+mod copy;
 mod database;
+mod deletions;
 mod folder;
 mod health;
 mod join;
@@ -36,6 +41,7 @@ mod reader;
 mod readers;
 mod recovery;
 mod registration;
+mod restore;
 mod room;
 mod schema;
 mod secret;
@@ -50,9 +56,11 @@ pub use body::{CHUNK_OCTETS, EmbeddedBody, JOURNAL_OCTETS_MAX};
 pub use open::OpenError;
 pub use reader::EmbeddedReader;
 pub use recovery::RecoveryError;
+pub use restore::{RestoreError, restore};
 
 use accounts::NewQuota;
 use body::Stored;
+use deletions::Deletions;
 use health::Health;
 use journal::Segments;
 use mailboxes::Mailboxes;
@@ -66,6 +74,7 @@ use writer::Writer;
 ///
 /// Dropped, it finishes what callers have begun, which may block for some milliseconds.
 pub struct Embedded {
+    path: PathBuf,
     // In the order of their dropping: the connection that writes is closed last, for it tidies up.
     /// For what takes microseconds and is done on the caller's thread.
     lookups: Readers,
@@ -76,6 +85,7 @@ pub struct Embedded {
     mailboxes: Arc<Mailboxes>,
     segments: Arc<Segments>,
     spool: Arc<Spool>,
+    deletions: Arc<Deletions>,
     bells: Bells,
     /// The folder that everything is in.
     folder: File,
@@ -306,6 +316,24 @@ impl Store for Embedded {
     async fn keep_secret(&self, candidate: &[u8; 32]) -> Result<[u8; 32], StoreError> {
         let candidate = *candidate;
         self.writer.run(move |group| secret::keep(group, &candidate)).await
+    }
+
+    async fn back_up(
+        &self,
+        folder: &Path,
+        mut watch: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<BackedUp, BackUpError> {
+        // The tables are told of everything that was acknowledged so far. Those that can't be told make no backup.
+        self.writer.look(|_| Ok(())).await?;
+        let (from, to) = (self.path.clone(), folder.to_owned());
+        let (kept, lock) = (self.deletions.postpone(), Arc::clone(&self.spool));
+        let make = move || {
+            let made = backup::make(&from, &to, &mut watch);
+            // Whatever becomes of the caller, until here.
+            drop((kept, lock));
+            made
+        };
+        task::spawn_blocking(make).await.unwrap_or_else(|error| Err(StoreError::Failed(Box::new(error)).into()))
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::checkpoints::Checkpoints;
+use super::deletions::Deletions;
 use super::folder::{self, BODIES, DATABASE, JOURNAL, LOCK, Lock};
 use super::health::Health;
 use super::journal::Segments;
@@ -81,9 +82,9 @@ impl Embedded {
         let folder = File::open(dir).map_err(|error| OpenError::io(dir, error))?;
 
         let io_error = |error| OpenError::io(dir, error);
-        let health = Arc::new(Health::default());
-        let spool = Arc::new(Spool::open(bodies, lock, Arc::clone(&health)).map_err(io_error)?);
-        let segments = Arc::new(Segments::open(journal).map_err(io_error)?);
+        let (health, deletions) = (Arc::new(Health::default()), Arc::<Deletions>::default());
+        let spool = Arc::new(Spool::open(bodies, lock, Arc::clone(&health), Arc::clone(&deletions)).map_err(io_error)?);
+        let segments = Arc::new(Segments::open(journal, Arc::clone(&deletions)).map_err(io_error)?);
         let (journal, pending) = recovery::replay(&connection, &segments)?;
 
         let (lookups, listings) = (Readers::open(&path)?, Arc::new(Readers::open(&path)?));
@@ -101,6 +102,19 @@ impl Embedded {
             health: Arc::clone(&health),
         };
         let writer = Writer::start(tools).map_err(io_error)?;
-        Ok(Self { lookups, listings, _sweeper: sweeper, writer, mailboxes, segments, spool, bells, folder, health })
+        Ok(Self {
+            path: dir.to_owned(),
+            lookups,
+            listings,
+            _sweeper: sweeper,
+            writer,
+            mailboxes,
+            segments,
+            spool,
+            deletions,
+            bells,
+            folder,
+            health,
+        })
     }
 }

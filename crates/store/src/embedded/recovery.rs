@@ -62,7 +62,7 @@ pub(super) fn replay(connection: &Connection, segments: &Arc<Segments>) -> Resul
     }
     for number in numbers {
         if !messages::names_segment(connection, number)? {
-            segments.delete(number)?;
+            segments.delete(number);
         }
     }
     Ok((journal, pending))

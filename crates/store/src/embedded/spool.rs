@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use rustix::io::Errno;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::deletions::Deletions;
 use super::folder::{self, Lock};
 use super::health::Health;
 use crate::StoreError;
@@ -35,13 +36,14 @@ pub(super) struct Spool {
     next: AtomicI64,
     rooms: Arc<Semaphore>,
     health: Arc<Health>,
+    deletions: Arc<Deletions>,
     /// Whoever may touch a file keeps the store locked.
     _lock: Lock,
 }
 
 impl Spool {
     /// Opens the folder. New bodies get numbers above all that are there.
-    pub(super) fn open(path: PathBuf, lock: Lock, health: Arc<Health>) -> io::Result<Self> {
+    pub(super) fn open(path: PathBuf, lock: Lock, health: Arc<Health>, deletions: Arc<Deletions>) -> io::Result<Self> {
         let last = numbers(&path)?.try_fold(0, |last, number| number.map(|FileNumber(number)| last.max(number)))?;
         let (folder, rooms) = (File::open(&path)?, Arc::new(Semaphore::new(ROOMS)));
         Ok(Self {
@@ -51,6 +53,7 @@ impl Spool {
             next: AtomicI64::new(last + 1),
             rooms,
             health,
+            deletions,
             _lock: lock,
         })
     }
@@ -79,12 +82,7 @@ impl Spool {
 
     /// Deletes a file whose row is gone. A file that stays is deleted when the store is next opened.
     pub(super) fn unlink(&self, number: FileNumber) {
-        let path = self.path_of(number);
-        if let Err(error) = fs::remove_file(&path)
-            && error.kind() != ErrorKind::NotFound
-        {
-            tracing::warn!(%error, path = %path.display(), "can't delete the body of a message that is gone");
-        }
+        self.deletions.delete(self.path_of(number));
     }
 
     /// The bodies that were there when the folder was opened, and perhaps are still.

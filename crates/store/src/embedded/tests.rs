@@ -80,6 +80,11 @@ async fn a_full_database_fails_the_group_and_poisons() {
     assert!(matches!(later, Err(StoreError::Poisoned)), "{later:?}");
     assert_eq!(store.maildrop(alice).await.unwrap().entries.len(), 1);
     assert_eq!(store.mailbox(&bob).await.unwrap(), None);
+    // A backup would lack what the tables can't be told.
+    let backup = dir.path().join("backup");
+    let backed_up = store.back_up(&backup, |_| ControlFlow::Continue(())).await;
+    assert!(matches!(backed_up, Err(BackUpError::Store(StoreError::Poisoned))), "{backed_up:?}");
+    assert!(!backup.exists());
     drop(store);
 
     let store = Embedded::open(dir.path()).unwrap();

@@ -2,6 +2,12 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
+
 use proto::sasl::scram::{ITERATIONS, Verifier};
 use proto::{Address, Domain, ReversePath};
 use store::{
@@ -109,4 +115,24 @@ pub(crate) fn noise(seed: u64, octets: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..octets.div_ceil(8)).flat_map(|_| word()).collect();
     bytes.truncate(octets);
     bytes
+}
+
+/// What is in a file, its mode, and when it was changed.
+pub(crate) type Trace = (Vec<u8>, u32, SystemTime);
+
+/// Everything in a folder.
+pub(crate) fn traces(dir: &Path) -> BTreeMap<String, Trace> {
+    let mut traces = BTreeMap::new();
+    for file in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        let (name, metadata) = (file.file_name().into_string().unwrap(), file.metadata().unwrap());
+        let bytes = if metadata.is_dir() {
+            let inner = self::traces(&file.path());
+            traces.extend(inner.into_iter().map(|(inner, trace)| (format!("{name}/{inner}"), trace)));
+            Vec::new()
+        } else {
+            fs::read(file.path()).unwrap()
+        };
+        traces.insert(name, (bytes, metadata.mode(), metadata.modified().unwrap()));
+    }
+    traces
 }

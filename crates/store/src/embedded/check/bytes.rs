@@ -6,9 +6,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
-use super::CheckError;
 use super::look::Losses;
 use super::report::Damage;
+use super::{CheckError, Watch};
 use crate::Progress;
 use crate::embedded::folder::{BODIES, JOURNAL};
 use crate::embedded::journal::digest_of;
@@ -44,7 +44,7 @@ pub(super) fn look(
     connection: &Connection,
     octets_total: u64,
     losses: &mut Losses,
-    progress: &mut dyn FnMut(Progress),
+    watch: Watch<'_>,
 ) -> Result<(), CheckError> {
     let mut statement = connection.prepare(
         "SELECT id, octets, digest, segment, place, file, octet_length(body) AS in_table FROM message
@@ -63,7 +63,9 @@ pub(super) fn look(
         if let Some(damage) = damage {
             losses.add(row.get("id")?, damage);
         }
-        progress(Progress { octets: done.min(octets_total), octets_total });
+        if watch(Progress { octets: done.min(octets_total), octets_total }).is_break() {
+            return Err(CheckError::Stopped);
+        }
     }
     Ok(())
 }

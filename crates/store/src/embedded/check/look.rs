@@ -8,8 +8,7 @@ use rusqlite::Connection;
 
 use super::report::{Damage, FINDINGS_MAX, Problem, Report};
 use super::tail::Tail;
-use super::{CheckError, bytes, left_over, lost, names, rules};
-use crate::Progress;
+use super::{CheckError, Watch, bytes, left_over, lost, names, rules};
 use crate::embedded::folder::{BODIES, DATABASE, JOURNAL, LOG};
 use crate::embedded::{database, schema};
 
@@ -48,7 +47,7 @@ impl Losses {
     }
 }
 
-pub(super) fn look(dir: &Path, depth: Depth, progress: &mut dyn FnMut(Progress)) -> Result<Report, CheckError> {
+pub(super) fn look(dir: &Path, depth: Depth, watch: Watch<'_>) -> Result<Report, CheckError> {
     require(dir)?;
     let connection = database::open_unchanged(&dir.join(DATABASE), &dir.join(LOG))?;
     match schema::check(&connection)? {
@@ -64,7 +63,7 @@ pub(super) fn look(dir: &Path, depth: Depth, progress: &mut dyn FnMut(Progress))
     let mut losses = Losses::default();
     rules::look_for_losses(&connection, &mut losses)?;
     if depth == Depth::Bytes {
-        bytes::look(dir, &connection, report.octets, &mut losses, progress)?;
+        bytes::look(dir, &connection, report.octets, &mut losses, watch)?;
     }
     lost::describe(&connection, losses)?.into_iter().for_each(|lost| report.add(Problem::LostMessage(lost)));
 
@@ -80,7 +79,7 @@ pub(super) fn look(dir: &Path, depth: Depth, progress: &mut dyn FnMut(Progress))
 }
 
 /// Fails if there are no tables at all.
-pub(super) fn require(dir: &Path) -> Result<(), CheckError> {
+pub(in crate::embedded) fn require(dir: &Path) -> Result<(), CheckError> {
     let is_something = |name| fs::metadata(dir.join(name)).is_ok_and(|file| file.len() > 0);
     if is_something(DATABASE) || is_something(LOG) { Ok(()) } else { Err(without_tables(dir)) }
 }

@@ -15,8 +15,10 @@ mod rules;
 mod tail;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use rusqlite::Connection;
 use thiserror::Error;
 
 use super::database;
@@ -25,7 +27,9 @@ use super::{OpenError, RecoveryError};
 use crate::Progress;
 
 use look::Depth;
+pub(super) use look::require;
 pub use report::{Damage, Finding, LostMessage, Names, Problem, Report};
+use tail::Tail;
 
 /// Why a store was not checked, or not to the end.
 #[derive(Debug, Error)]
@@ -50,6 +54,9 @@ pub enum CheckError {
     /// There is a database, but not of this program, unless that part of it is damaged.
     #[error("its mail.db was not made by this program, or is damaged from its beginning: bring back a backup")]
     NotOurs,
+    /// Whoever watched it has stopped it.
+    #[error("the check was broken off")]
+    Stopped,
     /// It can't be opened, for a reason that a start of the server would have too.
     #[error(transparent)]
     Open(OpenError),
@@ -83,19 +90,37 @@ impl From<rusqlite::Error> for CheckError {
     }
 }
 
+/// Hears how far it has come, and may stop it.
+pub type Watch<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+
 /// Checks the store in this folder. If it is to be mended, that is done too, and the report says what is left; otherwise nothing
 /// on the disk changes. Nobody else can open the store meanwhile. Blocks for as long as it takes to read all of it.
-pub fn check(dir: &Path, mend: bool, progress: &mut dyn FnMut(Progress)) -> Result<Report, CheckError> {
+pub fn check(dir: &Path, mend: bool, watch: Watch<'_>) -> Result<Report, CheckError> {
     let _lock = Lock::take_if_there(&dir.join(LOCK))?;
     if !mend {
-        return look::look(dir, Depth::Bytes, progress);
+        return look::look(dir, Depth::Bytes, watch);
     }
     let healed = mend::prepare(dir)?;
-    let mut report = look::look(dir, Depth::Bytes, progress)?;
+    let mut report = look::look(dir, Depth::Bytes, watch)?;
     if report.is_well() && healed.is_empty() && report.left_over.count == 0 {
         return Ok(report);
     }
     let saved = mend::mend(dir, &report)?;
-    report.settle(healed, saved, look::look(dir, Depth::Tables, progress)?);
+    report.settle(healed, saved, look::look(dir, Depth::Tables, watch)?);
     Ok(report)
+}
+
+/// Looks at a copy that nobody else knows of yet.
+pub(super) fn look_at_copy(dir: &Path, watch: Watch<'_>) -> Result<Report, CheckError> {
+    look::look(dir, Depth::Bytes, watch)
+}
+
+/// Whether the journal in this folder has something that these tables don't know.
+pub(super) fn has_tail(dir: &Path, tables: &Connection) -> Result<bool, CheckError> {
+    Ok(Tail::read(dir, tables)?.messages > 0)
+}
+
+/// Whether there is a store in this folder, or was one: [`Embedded::open`](super::Embedded::open) would make one otherwise.
+pub fn is_there(dir: &Path) -> bool {
+    !matches!(look::require(dir), Err(CheckError::NoStore))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
@@ -26,7 +27,7 @@ impl Tail {
         if !fs::exists(&path).map_err(|error| CheckError::io(&path, error))? {
             return Ok(tail);
         }
-        let segments = Segments::open(path.clone()).map_err(|error| CheckError::io(&path, error))?;
+        let segments = Segments::open(path.clone(), Arc::default()).map_err(|error| CheckError::io(&path, error))?;
         recovery::each_unknown(connection, &segments, |_, record| {
             tail.segments.insert(record.bytes.segment);
             if let Table::Delivered(kept) = record.table {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{AppendError, SegmentNumber};
+use crate::embedded::deletions::Deletions;
 use crate::embedded::folder;
 use crate::embedded::spool::is_shortage;
 
@@ -17,15 +18,16 @@ const OPEN_MAX: usize = 32;
 pub(in crate::embedded) struct Segments {
     path: PathBuf,
     folder: File,
+    deletions: Arc<Deletions>,
     /// The one that was used last is the first.
     open: Mutex<VecDeque<(SegmentNumber, Arc<File>)>>,
 }
 
 impl Segments {
     /// Opens the folder, which must be there.
-    pub(in crate::embedded) fn open(path: PathBuf) -> io::Result<Self> {
+    pub(in crate::embedded) fn open(path: PathBuf, deletions: Arc<Deletions>) -> io::Result<Self> {
         let folder = File::open(&path)?;
-        Ok(Self { path, folder, open: Mutex::default() })
+        Ok(Self { path, folder, deletions, open: Mutex::default() })
     }
 
     /// Where a segment is.
@@ -69,13 +71,10 @@ impl Segments {
         Ok(file)
     }
 
-    /// Deletes a segment that no message has its bytes in.
-    pub(in crate::embedded) fn delete(&self, number: SegmentNumber) -> io::Result<()> {
+    /// Deletes a segment that no message has its bytes in. One that stays is deleted when the store is next opened.
+    pub(in crate::embedded) fn delete(&self, number: SegmentNumber) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).retain(|(open, _)| *open != number);
-        match fs::remove_file(self.path_of(number)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
+        self.deletions.delete(self.path_of(number));
     }
 }
 

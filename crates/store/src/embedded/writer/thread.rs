@@ -118,15 +118,7 @@ impl From<AppendError> for GroupError {
 pub(super) fn start(tools: Tools, queue: Receiver<Queued>, is_behind: Arc<AtomicBool>) -> io::Result<JoinOnDrop> {
     let mut compaction = Compaction::default();
     compaction.look_again();
-    let thread = Thread {
-        tools,
-        queue,
-        is_behind,
-        has_dead_segments: true,
-        compaction,
-        rounds_without_leisure: 0,
-        last_deliveries: 0,
-    };
+    let thread = Thread { tools, queue, is_behind, has_dead_segments: true, compaction, rounds_without_leisure: 0 };
     let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || thread.run())?;
     Ok(JoinOnDrop::new(thread))
 }
@@ -376,11 +368,7 @@ impl Thread {
     fn delete(&self, unneeded: Unneeded) {
         let Unneeded { files, segments } = unneeded;
         files.into_iter().for_each(|file| self.tools.spool.unlink(file));
-        for segment in segments {
-            if let Err(error) = self.tools.segments.delete(segment) {
-                tracing::warn!(%error, segment = segment.0, "can't delete a segment of the journal that is not needed");
-            }
-        }
+        segments.into_iter().for_each(|segment| self.tools.segments.delete(segment));
     }
 }
 
