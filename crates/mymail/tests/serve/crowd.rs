@@ -15,8 +15,8 @@ const CLIENTS: usize = 1000;
 const DISTANCES: [usize; 3] = [1, 2, 500];
 
 /// How many say no more than hello, and what each of them may cost.
-const IDLE_CLIENTS: usize = 2000;
-const IDLE_OCTETS_MAX: u64 = 3 << 10;
+const IDLE_CLIENTS: usize = 4000;
+const IDLE_OCTETS_MAX: u64 = 4 << 10;
 
 const CONFIG: &str = "
 [registration]
