@@ -106,6 +106,8 @@ impl<S: Store> Server<S> {
         let decoy_secret = keep_postmaster(&store, &config.hostname).await?;
         warn_of_missing_accounts(&store, &settings.aliases).await?;
         let shared = Shared::new(settings.clone(), store, decoy_secret);
+        // Before the first client asks.
+        shared.look_for_room();
         Ok(Self { admin, shared: Arc::new(shared), data: data.to_owned(), listeners })
     }
 

@@ -29,7 +29,7 @@ fn what_can_be_read_is_handed_over_and_what_cannot_is_kept() {
     let mut alice = BufReader::new(server.connect(0));
     exchange(&mut alice, "HELO here\r\nXREGISTER alice\r\n", "250 alice@mymailserver");
     let transaction = "MAIL FROM:<alice@mymailserver>\r\nRCPT TO:<alice@mymailserver>\r\nDATA\r\n";
-    for text in ["x".repeat(100_000), "x".repeat(100_000), "small".to_owned()] {
+    for text in ["x".repeat(300_000), "x".repeat(300_000), "small".to_owned()] {
         exchange(&mut alice, transaction, "<CRLF>.<CRLF>");
         assert_eq!(exchange(&mut alice, &format!("{text}\r\n.\r\n"), "OK"), ["250 OK"]);
     }
