@@ -7,7 +7,7 @@ use std::{fs, io};
 use rustix::fs::statvfs;
 
 use crate::common::Home;
-use crate::life::{BIG_OCTETS, Life};
+use crate::life::{BIG_OCTETS, Life, SMALL_OCTETS};
 use crate::until::until;
 
 const DISK_OCTETS: u64 = 64 << 20;
@@ -89,6 +89,12 @@ async fn the_reserve_stays_free() -> io::Result<()> {
 
         life.remove_all().await?;
         until("mail is taken again", async || Ok(life.send(octets).await? == "250 OK")).await?;
+        // Mail is taken as soon as the reserve is there, and the log says so when there is somewhat more.
+        until("that is said", async || {
+            life.send(SMALL_OCTETS).await?;
+            Ok(life.host.log().contains("there is room on the disk again"))
+        })
+        .await?;
         let log = life.host.log();
         assert_eq!(log.matches("the disk is almost full").count(), 1, "{log}");
         assert_eq!(log.matches("there is room on the disk again").count(), 1, "{log}");
