@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use proto::pop3::responses;
 use proto::smtp::replies;
-use proto::{Domain, pop3, smtp};
+use proto::{pop3, smtp};
 use store::Store;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Listen, Protocol, Tls};
 use crate::driver::{self, Surroundings, Transport, stops};
-use crate::peers::{Admission, Peer, PeerAddress};
+use crate::peers::{Admission, PeerAddress};
 use crate::policy::Client;
 use crate::proxied::{self, Told};
 use crate::shared::{Sessions, Settings, Shared};
@@ -50,21 +50,23 @@ pub(crate) async fn serve_proxied<S: Store>(
             };
         }
     };
-    let Some(admission) = admission.name(Peer::from(peer), settings.config.limits.connections_per_peer) else {
-        return refuse(&transport, peer, listen, &settings.config.hostname);
+    let Some(admission) = admission.name(peer, &settings.config.limits) else {
+        return refuse(&shared, &transport, peer, listen);
     };
     serve(shared, settings, place, transport, peer, admission).await;
 }
 
 /// Says that there are too many connections, if that costs no waiting.
-pub(crate) fn refuse(transport: &Transport, peer: PeerAddress, listen: &Listen, hostname: &Domain) {
-    tracing::info!(%peer, protocol = %listen.protocol, "refused: too many connections");
+pub(crate) fn refuse<S>(shared: &Shared<S>, transport: &Transport, peer: PeerAddress, listen: &Listen) {
+    if let Some(times) = shared.refusals.happened(Instant::now()) {
+        tracing::warn!(%peer, protocol = %listen.protocol, times, "refused: too many connections of one peer or in all (limits)");
+    }
     let mut line = BytesMut::new();
     match (listen.tls, listen.protocol) {
         // It awaits no words before it has said hello, and a handshake is work.
         (Tls::Implicit, _) => return,
         (_, Protocol::Smtp | Protocol::Submission | Protocol::Lmtp) => {
-            replies::TOO_MANY_CONNECTIONS.of_host(hostname).write(false, &mut line);
+            replies::TOO_MANY_CONNECTIONS.of_host(&shared.settings().config.hostname).write(false, &mut line);
         }
         (_, Protocol::Pop3) => responses::TOO_MANY_CONNECTIONS.write(&mut line),
     }

@@ -4,12 +4,10 @@
 //! whoever has an account could guess at others between his own logins. The limit for an account is the widest, so that a single
 //! stranger can't keep its owner out. All users of this machine are one peer, which has no limit of its own.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::peers::{Peer, PeerAddress};
+use crate::tally::Tally;
 
 /// How long failures are remembered.
 const PERIOD: Duration = Duration::from_secs(15 * 60);
@@ -19,15 +17,20 @@ const OF_PAIR_MAX: u32 = 20;
 const OF_PEER_MAX: u32 = 100;
 /// How many one account may have.
 const OF_ACCOUNT_MAX: u32 = 200;
-/// How many peers, accounts and pairs are remembered at most.
-const REMEMBERED_MAX: usize = 100_000;
 
 /// The failures of the last [`PERIOD`]. Accounts go by their keys, whether they exist or not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Failures {
     of_pairs: Tally<(Peer, String)>,
     of_peers: Tally<Peer>,
     of_accounts: Tally<String>,
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        let (of_pairs, of_peers, of_accounts) = (Tally::over(PERIOD), Tally::over(PERIOD), Tally::over(PERIOD));
+        Self { of_pairs, of_peers, of_accounts }
+    }
 }
 
 impl Failures {
@@ -54,65 +57,6 @@ impl Failures {
         self.of_pairs.forget_old(now);
         self.of_peers.forget_old(now);
         self.of_accounts.forget_old(now);
-    }
-}
-
-/// How often something happened lately, for each key.
-#[derive(Debug)]
-struct Tally<K> {
-    counts: Mutex<HashMap<K, Count>>,
-}
-
-#[derive(Debug)]
-struct Count {
-    since: Instant,
-    times: u32,
-}
-
-impl Count {
-    fn is_over(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= PERIOD
-    }
-}
-
-impl<K> Default for Tally<K> {
-    fn default() -> Self {
-        Self { counts: Mutex::default() }
-    }
-}
-
-impl<K: Eq + Hash> Tally<K> {
-    fn count_of<Q: Eq + Hash + ?Sized>(&self, key: &Q, now: Instant) -> u32
-    where
-        K: std::borrow::Borrow<Q>,
-    {
-        self.counts().get(key).filter(|count| !count.is_over(now)).map_or(0, |count| count.times)
-    }
-
-    /// How often it has happened with this time.
-    fn add(&self, key: K, now: Instant) -> u32 {
-        let mut counts = self.counts();
-        if counts.len() >= REMEMBERED_MAX && !counts.contains_key(&key) {
-            tracing::warn!("more logins fail than can be counted: the first are forgotten");
-            let first = counts.values().map(|count| count.since).min().unwrap_or(now);
-            counts.retain(|_, count| count.since > first && !count.is_over(now));
-        }
-        let count = counts.entry(key).or_insert(Count { since: now, times: 0 });
-        if count.is_over(now) {
-            *count = Count { since: now, times: 0 };
-        }
-        count.times = count.times.saturating_add(1);
-        count.times
-    }
-
-    fn forget_old(&self, now: Instant) {
-        let mut counts = self.counts();
-        counts.retain(|_, count| !count.is_over(now));
-        counts.shrink_to_fit();
-    }
-
-    fn counts(&self) -> MutexGuard<'_, HashMap<K, Count>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,29 +115,5 @@ mod tests {
         }
         assert!(failures.are_too_many(address("198.51.100.1"), "alice@m"));
         assert!(!failures.are_too_many(address("198.51.100.1"), "bob@m"));
-    }
-
-    #[test]
-    fn failures_are_forgotten() {
-        let (tally, now) = (Tally::default(), Instant::now());
-        tally.add(1, now);
-        assert_eq!(tally.add(1, now + PERIOD / 2), 2);
-        assert_eq!(tally.count_of(&1, now + PERIOD / 2), 2);
-        assert_eq!(tally.count_of(&1, now + PERIOD), 0);
-        assert_eq!(tally.add(1, now + PERIOD), 1);
-        tally.forget_old(now + 2 * PERIOD);
-        assert!(tally.counts().is_empty());
-    }
-
-    #[test]
-    fn what_is_remembered_has_a_limit() {
-        let (tally, now) = (Tally::default(), Instant::now());
-        tally.add(0, now);
-        for n in 1..=REMEMBERED_MAX {
-            tally.add(n, now + Duration::from_secs(1));
-        }
-        assert_eq!(tally.counts().len(), REMEMBERED_MAX);
-        assert_eq!(tally.count_of(&0, now + Duration::from_secs(1)), 0, "the first is forgotten");
-        assert_eq!(tally.add(REMEMBERED_MAX, now + Duration::from_secs(1)), 2);
     }
 }

@@ -2,7 +2,7 @@
 //! have been quiet are forgotten.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store::Store;
 use tokio::time::sleep;
@@ -31,8 +31,9 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>) {
 
 async fn round<S: Store>(shared: &Shared<S>) {
     let settings = shared.settings();
-    settings.registration_rate.forget_quiet_peers();
     shared.failures.forget_old();
+    shared.registrations.forget_old(Instant::now());
+    shared.unknown_recipients.forget_old(Instant::now());
     shared.look_for_room();
     let now = clock::steady();
     // First those in use: a sweep must not find them idle.

@@ -18,9 +18,11 @@ mod peers;
 mod policy;
 mod presence;
 mod proxied;
+mod rarely;
 mod room;
 mod server;
 mod shared;
+mod tally;
 mod tls;
 mod unix_socket;
 

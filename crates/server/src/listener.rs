@@ -14,14 +14,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::config::Endpoint;
 use crate::connection;
 use crate::driver::{Transport, stops};
-use crate::peers::{Peer, PeerAddress};
+use crate::peers::PeerAddress;
+use crate::rarely::Rarely;
 use crate::shared::Shared;
 use crate::unix_socket::UnixSocket;
 
 /// How long accepting pauses when the process is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often at most the log is told of that.
-const ACCEPT_PAUSES_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// Connections that may wait to be accepted; the system may allow fewer. With the usual 128 a thousand clients that come at once
 /// would wait in vain: the system forgets those that it has no room for, and an SMTP client waits for the server to speak.
@@ -78,7 +77,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, place: usize, listener: Listener) {
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
-    let mut pauses = AcceptPauses::default();
+    let pauses = Rarely::default();
     let protocol = shared.settings().listen(place).protocol;
     loop {
         tokio::select! {
@@ -86,7 +85,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, place: usize, listener
             accepted = listener.accept() => match accepted {
                 Ok((transport, peer)) => welcome(&shared, place, transport, peer, &mut connections),
                 Err(error) if concerns_one_peer(&error) => tracing::debug!(%error, "a peer left before it was accepted"),
-                Err(error) => pauses.pause(&error, protocol).await,
+                Err(error) => pause(&pauses, &error, protocol).await,
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
@@ -118,11 +117,11 @@ fn welcome<S: Store>(
         _ => None,
     };
     let admission = match proxy {
-        Some(_) => shared.connections.admit_unnamed(limits.connections),
-        None => shared.connections.admit(Peer::from(peer), limits.connections, limits.connections_per_peer),
+        Some(_) => shared.connections.admit_unnamed(limits),
+        None => shared.connections.admit(peer, limits),
     };
     let Some(admission) = admission else {
-        return connection::refuse(&transport, peer, listen, &settings.config.hostname);
+        return connection::refuse(shared, &transport, peer, listen);
     };
     let shared = shared.clone();
     match proxy {
@@ -133,42 +132,14 @@ fn welcome<S: Store>(
     };
 }
 
-/// Pauses in accepting, of which there may be many in a row.
-#[derive(Default)]
-pub(crate) struct AcceptPauses {
-    told_at: Option<Instant>,
-}
-
-impl AcceptPauses {
-    /// One of them, because of this error.
-    pub(crate) async fn pause(&mut self, error: &io::Error, listener: impl Display) {
-        if self.is_to_be_told(Instant::now()) {
-            tracing::warn!(%error, %listener, "cannot accept connections for a moment");
-        }
-        sleep(ACCEPT_PAUSE).await;
+/// Waits a moment because of this error. There may be many of them in a row.
+pub(crate) async fn pause(pauses: &Rarely, error: &io::Error, listener: impl Display) {
+    if let Some(times) = pauses.happened(std::time::Instant::now()) {
+        tracing::warn!(%error, %listener, times, "cannot accept connections for a moment");
     }
-
-    fn is_to_be_told(&mut self, now: Instant) -> bool {
-        let is_due = self.told_at.is_none_or(|told_at| now - told_at >= ACCEPT_PAUSES_TOLD_EVERY);
-        if is_due {
-            self.told_at = Some(now);
-        }
-        is_due
-    }
+    sleep(ACCEPT_PAUSE).await;
 }
 
 fn concerns_one_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_is_not_told_of_each_pause() {
-        let (mut pauses, start) = (AcceptPauses::default(), Instant::now());
-        let told = (0..1000).filter(|pause| pauses.is_to_be_told(start + *pause * ACCEPT_PAUSE)).count();
-        assert_eq!(told, 10);
-    }
 }

@@ -1,4 +1,4 @@
-//! Who is at the other end, and what is counted for each peer: its connections, and how often it registers.
+//! Who is at the other end, and how many connections each peer has.
 //!
 //! A peer, as limits see it, is an IPv4 address or an IPv6 /64, the smallest network that one customer has. All of this machine are
 //! one.
@@ -6,10 +6,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use crate::config::Limits;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,14 +94,14 @@ pub(crate) struct Admission {
 
 impl Connections {
     /// Counts one more connection, unless there are too many.
-    pub(crate) fn admit(self: &Arc<Self>, peer: Peer, total_max: usize, per_peer_max: usize) -> Option<Admission> {
-        self.admit_unnamed(total_max)?.name(peer, per_peer_max)
+    pub(crate) fn admit(self: &Arc<Self>, peer: PeerAddress, limits: &Limits) -> Option<Admission> {
+        self.admit_unnamed(limits)?.name(peer, limits)
     }
 
     /// Counts one more connection, unless there are too many in all; whose it is turns out later.
-    pub(crate) fn admit_unnamed(self: &Arc<Self>, total_max: usize) -> Option<Admission> {
+    pub(crate) fn admit_unnamed(self: &Arc<Self>, limits: &Limits) -> Option<Admission> {
         let mut counts = self.counts();
-        if counts.total >= total_max {
+        if counts.total >= limits.connections {
             return None;
         }
         counts.total += 1;
@@ -115,11 +114,14 @@ impl Connections {
 }
 
 impl Admission {
-    /// Counts it as this peer's, unless that has too many.
-    pub(crate) fn name(mut self, peer: Peer, per_peer_max: usize) -> Option<Self> {
+    /// Counts it as this peer's, unless that has too many: more than one peer may have or, if it is another machine, more than
+    /// are left for others. So a few peers never take all connections; whoever has none yet gets one of the last.
+    pub(crate) fn name(mut self, address: PeerAddress, limits: &Limits) -> Option<Self> {
+        let peer = Peer::from(address);
         let mut counts = self.connections.counts();
         let of_peer = counts.of_peer.get(&peer).copied().unwrap_or(0);
-        if of_peer >= per_peer_max {
+        let left = limits.connections.saturating_sub(counts.total);
+        if of_peer >= limits.connections_per_peer || (!address.is_local() && of_peer > left) {
             return None;
         }
         counts.of_peer.insert(peer, of_peer + 1);
@@ -143,28 +145,6 @@ impl Drop for Admission {
     }
 }
 
-/// How often each peer may register.
-#[derive(Debug)]
-pub(crate) struct RegistrationRate(DefaultKeyedRateLimiter<Peer>);
-
-impl RegistrationRate {
-    pub(crate) fn per_hour(registrations: u32) -> Self {
-        let per_hour = NonZeroU32::new(registrations).unwrap_or(NonZeroU32::MIN);
-        Self(RateLimiter::keyed(Quota::per_hour(per_hour)))
-    }
-
-    /// Counts a registration, unless the peer has had its share.
-    pub(crate) fn admit(&self, peer: Peer) -> bool {
-        self.0.check_key(&peer).is_ok()
-    }
-
-    /// Forgets the peers that could register as if they never had.
-    pub(crate) fn forget_quiet_peers(&self) {
-        self.0.retain_recent();
-        self.0.shrink_to_fit();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,33 +161,66 @@ mod tests {
         assert_ne!(peer("192.0.2.1"), peer("192.0.2.2"));
     }
 
+    fn from(text: &str) -> PeerAddress {
+        PeerAddress::Ip(SocketAddr::new(text.parse().unwrap(), 1))
+    }
+
+    fn limits(connections: usize, connections_per_peer: usize) -> Limits {
+        Limits { connections, connections_per_peer, ..Limits::default() }
+    }
+
     #[test]
     fn connections_are_counted_while_they_last() {
-        let connections = Arc::new(Connections::default());
-        let (a, b) = (peer("192.0.2.1"), peer("192.0.2.2"));
-        let first = connections.admit(a, 2, 1);
+        let (connections, limits) = (Arc::new(Connections::default()), limits(2, 1));
+        let (a, b) = (from("192.0.2.1"), from("192.0.2.2"));
+        let first = connections.admit(a, &limits);
         assert!(first.is_some());
-        assert!(connections.admit(a, 2, 1).is_none(), "one a peer");
-        let second = connections.admit(b, 2, 1);
-        assert!(connections.admit(peer("192.0.2.3"), 2, 1).is_none(), "two in all");
+        assert!(connections.admit(a, &limits).is_none(), "one a peer");
+        let second = connections.admit(b, &limits);
+        assert!(connections.admit(from("192.0.2.3"), &limits).is_none(), "two in all");
         drop((first, second));
         assert!(connections.counts().of_peer.is_empty(), "nobody is remembered");
-        assert!(connections.admit(a, 2, 1).is_some());
+        assert!(connections.admit(a, &limits).is_some());
     }
 
     #[test]
     fn a_connection_counts_before_its_peer_is_known() {
-        let connections = Arc::new(Connections::default());
-        let (first, second) = (connections.admit_unnamed(2).unwrap(), connections.admit_unnamed(2).unwrap());
-        assert!(connections.admit_unnamed(2).is_none() && connections.admit(peer("192.0.2.1"), 2, 1).is_none());
-        let first = first.name(peer("192.0.2.1"), 1);
+        let (connections, limits) = (Arc::new(Connections::default()), limits(2, 1));
+        let (first, second) =
+            (connections.admit_unnamed(&limits).unwrap(), connections.admit_unnamed(&limits).unwrap());
+        assert!(
+            connections.admit_unnamed(&limits).is_none() && connections.admit(from("192.0.2.1"), &limits).is_none()
+        );
+        let first = first.name(from("192.0.2.1"), &limits);
         assert!(first.is_some());
-        assert!(second.name(peer("192.0.2.1"), 1).is_none(), "one a peer");
-        let other = connections.admit(peer("192.0.2.2"), 2, 1);
+        assert!(second.name(from("192.0.2.1"), &limits).is_none(), "one a peer");
+        let other = connections.admit(from("192.0.2.2"), &limits);
         assert!(other.is_some(), "what was refused counts no more");
         drop((first, other));
         let counts = connections.counts();
         assert!(counts.total == 0 && counts.of_peer.is_empty());
+    }
+
+    #[test]
+    fn no_few_peers_take_all_connections() {
+        let limits = limits(1000, 1000);
+        for (peers, most) in [(1, 501), (3, 251), (9, 101)] {
+            let connections = Arc::new(Connections::default());
+            let mut held = Vec::new();
+            for _ in 0..limits.connections {
+                held.extend((1..=peers).filter_map(|n| connections.admit(from(&format!("192.0.2.{n}")), &limits)));
+            }
+            let counts: Vec<usize> = connections.counts().of_peer.values().copied().collect();
+            assert!(counts.iter().all(|count| (most - 1..=most).contains(count)), "{counts:?}");
+            assert!(connections.admit(from("198.51.100.1"), &limits).is_some());
+        }
+    }
+
+    #[test]
+    fn this_machine_may_take_all() {
+        let (connections, limits) = (Arc::new(Connections::default()), limits(10, 10));
+        let held: Vec<Admission> = (0..10).filter_map(|_| connections.admit(from("127.0.0.1"), &limits)).collect();
+        assert_eq!(held.len(), 10);
     }
 
     #[test]
@@ -221,13 +234,5 @@ mod tests {
         assert!(PeerAddress::Unix.is_local());
         assert_eq!(Peer::from(PeerAddress::Unix), peer("127.0.0.1"));
         assert_eq!(Peer::from(PeerAddress::Told(address("192.0.2.1"))), peer("192.0.2.1"));
-    }
-
-    #[test]
-    fn a_peer_registers_so_often() {
-        let rate = RegistrationRate::per_hour(2);
-        assert!(rate.admit(peer("192.0.2.1")) && rate.admit(peer("192.0.2.1")));
-        assert!(!rate.admit(peer("192.0.2.1")));
-        assert!(rate.admit(peer("192.0.2.2")));
     }
 }

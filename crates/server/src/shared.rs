@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::sasl::scram::Verifier;
 use proto::{pop3, smtp};
@@ -12,20 +12,30 @@ use tokio::sync::watch;
 use crate::config::{AliasError, AliasTable, Config, Listen, Protocol};
 use crate::derivations::Derivations;
 use crate::failures::Failures;
-use crate::peers::{Connections, RegistrationRate};
+use crate::peers::{Connections, Peer};
 use crate::presence::Presence;
+use crate::rarely::Rarely;
 use crate::room::KnownRoom;
+use crate::tally::Tally;
 use crate::tls::Acceptor;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// The server behind its listeners.
 pub(crate) struct Shared<S> {
     pub(crate) store: S,
     pub(crate) connections: Arc<Connections>,
+    /// Connections that were one too many.
+    pub(crate) refusals: Rarely,
     pub(crate) presence: Arc<Presence>,
     /// Turns true when the server stops.
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) derivations: Derivations,
     pub(crate) failures: Failures,
+    /// How often each peer has registered in an hour.
+    pub(crate) registrations: Tally<Peer>,
+    /// For how many addresses that are not there each peer has asked in an hour.
+    pub(crate) unknown_recipients: Tally<Peer>,
     pub(crate) room: KnownRoom,
     decoy_secret: [u8; 32],
     settings: RwLock<Arc<Settings>>,
@@ -36,7 +46,6 @@ pub(crate) struct Shared<S> {
 pub(crate) struct Settings {
     pub(crate) config: Config,
     pub(crate) aliases: AliasTable,
-    pub(crate) registration_rate: RegistrationRate,
     /// What encrypts connections; `None` if no listener wants it.
     pub(crate) acceptor: Option<Acceptor>,
     /// In the order of [`Config::listen`].
@@ -64,9 +73,8 @@ impl Settings {
     /// Fails if an alias does not lead to accounts.
     pub(crate) fn new(config: Config, acceptor: Option<Acceptor>) -> Result<Arc<Self>, AliasError> {
         let aliases = config.aliases.resolve(&config.hostname)?;
-        let registration_rate = RegistrationRate::per_hour(config.registration.per_peer_per_hour);
         let sessions = config.listen.iter().map(|listen| Sessions::of(listen, &config)).collect();
-        Ok(Arc::new(Self { config, aliases, registration_rate, acceptor, sessions }))
+        Ok(Arc::new(Self { config, aliases, acceptor, sessions }))
     }
 
     /// The listener of this place in the configuration.
@@ -87,10 +95,13 @@ impl<S> Shared<S> {
         Self {
             store,
             connections: Arc::default(),
+            refusals: Rarely::default(),
             presence: Arc::default(),
             stopping: watch::Sender::new(false),
             derivations: Derivations::new(),
             failures: Failures::default(),
+            registrations: Tally::over(HOUR),
+            unknown_recipients: Tally::over(HOUR),
             room: KnownRoom::default(),
             decoy_secret,
             settings: RwLock::new(settings),

@@ -28,8 +28,10 @@ replies! {
     TOO_MANY_ERRORS = 421 4 7 0 "Too many errors";
     TOO_MANY_CONNECTIONS = 421 4 7 0 "Too many connections, try again later";
     TOO_MANY_TRANSACTIONS = 421 4 7 0 "Enough messages for one session, connect again";
+    TOO_MANY_UNKNOWN = 421 4 7 0 "Too many unknown recipients";
     INTERNAL = 421 4 3 0 "Internal error, try again later";
 
+    ASKS_TOO_OFTEN = 450 4 7 1 "Too many unknown recipients, try again later";
     REGISTERS_TOO_OFTEN = 450 4 7 1 "Too many registrations, try again later";
     STORE_FAILED = 451 4 3 0 "Local error, try again later";
     NO_NUMBER_LEFT = 452 4 3 1 "No address left, try again later";

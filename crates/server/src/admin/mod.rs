@@ -22,7 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::driver::stops;
-use crate::listener::AcceptPauses;
+use crate::listener::pause;
+use crate::rarely::Rarely;
 use crate::shared::Shared;
 
 pub use client::{Admin, AdminError, Page};
@@ -41,7 +42,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
     let changes = Arc::new(Mutex::new(()));
     let mut connections = JoinSet::new();
     let mut stopping = shared.stopping.subscribe();
-    let mut pauses = AcceptPauses::default();
+    let pauses = Rarely::default();
     loop {
         tokio::select! {
             () = stops(&mut stopping) => break,
@@ -49,7 +50,7 @@ pub(crate) async fn run<S: Store>(shared: Arc<Shared<S>>, socket: Socket) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(shared.clone(), changes.clone(), stream));
                 }
-                Err(error) => pauses.pause(&error, "admin").await,
+                Err(error) => pause(&pauses, &error, "admin").await,
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {

@@ -126,6 +126,12 @@ pub struct Limits {
     /// Most errors of one session.
     #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
     pub errors_per_session: usize,
+    /// For how many addresses that are not there a session may ask.
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
+    pub unknown_recipients: u32,
+    /// For how many a peer may, in an hour.
+    #[serde(deserialize_with = "values::within::<1, { u32::MAX as u64 }, _, _>")]
+    pub unknown_recipients_per_peer_per_hour: u32,
     /// Longest command line, in octets, its end included.
     #[serde(deserialize_with = "values::within::<512, { AUTH_OCTETS_MAX as u64 }, _, _>")]
     pub command_octets: usize,
@@ -203,6 +209,8 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_peer: 1000,
             errors_per_session: errors,
+            unknown_recipients: 100,
+            unknown_recipients_per_peer_per_hour: 1000,
             command_octets,
             reserve: RESERVE,
             min_rate: ByteSize::b(data_octets_per_second_min),

@@ -1,6 +1,7 @@
 //! Who may have an address and a password.
 
 use std::os::fd::BorrowedFd;
+use std::time::Instant;
 
 use proto::sasl::scram::{self, Verifier};
 use proto::smtp::server::{IssuePassword, Issued, Register};
@@ -23,9 +24,7 @@ impl<S: Store> Client<S> {
     pub(crate) async fn register(&mut self, wish: &Register, socket: BorrowedFd<'_>) -> Result<Address, Reply> {
         self.may_register(wish.token.as_deref()).await?;
         let name = wish.name.as_ref().map(|name| self.allowed_name(name)).transpose()?;
-        if self.registrations == REGISTRATIONS_PER_SESSION_MAX
-            || !self.settings.registration_rate.admit(Peer::from(self.peer))
-        {
+        if self.registrations == REGISTRATIONS_PER_SESSION_MAX || !self.may_register_again() {
             return Err(replies::REGISTERS_TOO_OFTEN);
         }
         let (account, address) = match name {
@@ -43,6 +42,16 @@ impl<S: Store> Client<S> {
                 Err(outcome.map_or_else(|error| store_refusal(&error), |_| replies::STORE_FAILED))
             }
         }
+    }
+
+    /// Counts a registration. Whether its peer has had its share.
+    fn may_register_again(&self) -> bool {
+        let per_hour = self.settings.config.registration.per_peer_per_hour;
+        let registrations = self.shared.registrations.add(Peer::from(self.peer), Instant::now());
+        if registrations == per_hour.saturating_add(1) {
+            tracing::warn!(peer = %self.peer, per_hour, "it registers more often than registration.per_peer_per_hour: refused");
+        }
+        registrations <= per_hour
     }
 
     /// As it is configured, and as the operator has set it since.

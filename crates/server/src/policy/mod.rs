@@ -13,6 +13,7 @@ mod reports;
 mod routing;
 mod trace;
 mod transaction;
+mod unknown;
 
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ pub(crate) struct Client<S: Store> {
     encrypted: bool,
     descriptors: Descriptors,
     registrations: usize,
+    /// For how many addresses it has asked that are not there.
+    unknown_recipients: u32,
     identity: Option<Box<Identity>>,
     transaction: Transaction,
     incoming: Incoming<S::Body>,
@@ -75,6 +78,7 @@ impl<S: Store> Client<S> {
             encrypted,
             descriptors: Descriptors::default(),
             registrations: 0,
+            unknown_recipients: 0,
             identity: None,
             transaction: Transaction::default(),
             incoming: Incoming::default(),

@@ -123,16 +123,18 @@ impl<S: Store> Client<S> {
     }
 
     /// Is that a mailbox here? Those who have an account may ask: they would find out by sending.
-    pub(crate) async fn verify(&self, question: &Verify<super::Accepted>) -> Result<Verified, Reply> {
+    pub(crate) async fn verify(&mut self, question: &Verify<super::Accepted>) -> Result<Verified, Reply> {
         let local = self.local_address(&question.mailbox);
         let (Some(_), Ok(address)) = (self.identity(), local) else {
             return Ok(Verified::NotTold);
         };
-        match self.route(&address).await? {
-            Route::Several(members) if members.iter().all(|member| member.mailbox.is_none()) => {
-                Err(replies::NO_SUCH_USER)
+        self.may_ask()?;
+        match self.route(&address).await {
+            Ok(Route::Several(members)) if members.iter().all(|member| member.mailbox.is_none()) => {
+                Err(self.unknown_recipient().await)
             }
-            Route::Account(_) | Route::Several(_) => Ok(Verified::Mailbox(address)),
+            Err(reply) if reply == replies::NO_SUCH_USER => Err(self.unknown_recipient().await),
+            found => found.map(|_| Verified::Mailbox(address)),
         }
     }
 }

@@ -149,6 +149,14 @@ impl<S: Store> Client<S> {
     /// May it go there? To our own users, and to nobody else. What can be refused is refused here.
     pub(crate) async fn may_receive(&mut self, question: &mut server::Recipient<Accepted>) -> Result<Accepted, Reply> {
         self.may_go_on()?;
+        self.may_ask()?;
+        match self.find_recipient(question).await {
+            Err(reply) if reply == replies::NO_SUCH_USER => Err(self.unknown_recipient().await),
+            outcome => outcome,
+        }
+    }
+
+    async fn find_recipient(&mut self, question: &mut server::Recipient<Accepted>) -> Result<Accepted, Reply> {
         let octets = question.envelope.parameters.octets;
         let address = self.local_address(&question.forward_path)?;
         if self.transaction.members >= MEMBERS_MAX {

@@ -244,10 +244,10 @@ impl<R> Receiving<R> {
 
     /// The transaction has failed. LMTP answers for each recipient once the whole message has come (RFC 2033 §4.2, §4.3).
     fn refuse(self, core: &mut Core, flaw: &Reply) -> State<R> {
-        let is_over = !matches!(self.framing, Framing::Chunks(Chunk { is_last: false, .. }, _));
-        core.in_refused_message = !is_over;
+        let is_whole = !matches!(self.framing, Framing::Chunks(Chunk { is_last: false, .. }, _));
+        core.in_refused_message = !is_whole;
         core.error(flaw);
-        if core.config.role == Role::Lmtp && is_over && !core.has_too_many_errors() {
+        if core.config.role == Role::Lmtp && is_whole && !core.is_over() {
             (1..self.envelope.recipients.len()).for_each(|_| core.reply(flaw));
         }
         State::Command(None)

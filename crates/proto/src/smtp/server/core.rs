@@ -55,6 +55,8 @@ pub(super) struct Core {
     pub(super) in_refused_message: bool,
     pub(super) flow: Flow,
     errors: usize,
+    /// Whether the client has been told that this is the end (421, RFC 5321 §3.8).
+    is_over: bool,
     /// Set while messages have been handed over and their reader has not shown yet that it has them: up to where the input
     /// arrived before the writing that ends with the last dot. Commands in that part show nothing.
     unconfirmed: Option<u64>,
@@ -76,6 +78,7 @@ impl Core {
             in_refused_message: false,
             flow,
             errors: 0,
+            is_over: false,
             unconfirmed: None,
             under_way: false,
         }
@@ -101,7 +104,10 @@ impl Core {
     pub(super) fn reply(&mut self, reply: &Reply) {
         let with_enhanced = self.hello.is_extended();
         match reply.code() {
-            421 => reply.of_host(&self.config.hostname).write(with_enhanced, &mut self.flow.output),
+            421 => {
+                self.is_over = true;
+                reply.of_host(&self.config.hostname).write(with_enhanced, &mut self.flow.output);
+            }
             _ => reply.write(with_enhanced, &mut self.flow.output),
         }
     }
@@ -118,7 +124,7 @@ impl Core {
     /// Answers what the client did wrong, and counts it.
     pub(super) fn error(&mut self, reply: &Reply) {
         self.errors += 1;
-        match self.has_too_many_errors() {
+        match self.errors > self.config.limits.errors {
             true => self.reply(&replies::TOO_MANY_ERRORS),
             false => self.reply(reply),
         }
@@ -129,8 +135,9 @@ impl Core {
         self.config.reports || self.bound
     }
 
-    pub(super) fn has_too_many_errors(&self) -> bool {
-        self.errors > self.config.limits.errors
+    /// Whether the client has been told that this is the end.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
     }
 
     /// Whether the next line shows that the client has read what was handed over: it does so once.

@@ -259,9 +259,9 @@ impl<R: 'static> Session<R> {
         None
     }
 
-    /// Goes on, unless the client has made too many errors: it has been told so by then.
+    /// Goes on, unless the client has been told that this is the end.
     fn go(&mut self, next: State<R>) {
-        self.state = if self.core.has_too_many_errors() { State::Closing } else { next };
+        self.state = if self.core.is_over() { State::Closing } else { next };
     }
 
     /// There is nothing to go on with: what is to be said is said, and the client's time runs.
