@@ -48,10 +48,9 @@ fn expect_in_time(what: &str, latencies: &Latencies) {
 async fn each_attack_alone() -> io::Result<()> {
     let stage = Arc::new(Stage::new().await?);
     let friends = Friends::begin(&stage).await?;
-    println!("{:<16} {:>9} {:>10} {}", "attack", "strikes", "of those", "honest mail");
-    println!("{:<16} {:>9} {:>10} {}", "", "", "cut short", Latencies::HEADING);
+    println!("{:<16} {:>9} {:>10} {}", "attack", "strikes", "cut short", Latencies::HEADING);
     for attack in ATTACKS {
-        let onslaught = Onslaught::begin(&stage, &[attack]);
+        let onslaught = Onslaught::of(attack, &stage);
         friends.write_for(seconds("MYMAIL_FLOOD_SECONDS", 2)).await;
         let strikes = onslaught.end().await;
         let latencies = friends.take_latencies();
@@ -69,7 +68,7 @@ async fn soak() -> io::Result<()> {
     let duration = seconds("MYMAIL_SOAK_SECONDS", 10);
     let stage = Arc::new(Stage::new().await?);
     let friends = Friends::begin(&stage).await?;
-    let onslaught = Onslaught::begin(&stage, &ATTACKS);
+    let onslaught = Onslaught::of_all(&stage);
     let (begin, mut minutes) = (Instant::now(), Vec::new());
     println!("{}", Minute::HEADING);
     while begin.elapsed() < duration {

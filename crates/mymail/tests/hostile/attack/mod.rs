@@ -76,13 +76,21 @@ pub(crate) struct Strikes {
 }
 
 impl Onslaught {
-    pub(crate) fn begin(stage: &Arc<Stage>, attacks: &[Attack]) -> Self {
+    /// One attack, with all its might.
+    pub(crate) fn of(attack: Attack, stage: &Arc<Stage>) -> Self {
+        Self::begin(&[attack], Duration::ZERO, stage)
+    }
+
+    /// All of them, as a bad day has them: fewer strike in each, and rest a moment between two strikes.
+    pub(crate) fn of_all(stage: &Arc<Stage>) -> Self {
+        Self::begin(&ATTACKS, Duration::from_millis(100), stage)
+    }
+
+    fn begin(attacks: &[Attack], pause: Duration, stage: &Arc<Stage>) -> Self {
         let (counts, mut workers) = (Arc::<Counts>::default(), JoinSet::new());
-        // All together are as many as one alone.
-        let share = |attack: &Attack| attack.workers.div_ceil(attacks.len());
         for attack in attacks {
-            for _ in 0..share(attack) {
-                workers.spawn(strike_on(stage.clone(), *attack, counts.clone()));
+            for _ in 0..attack.workers.div_ceil(attacks.len()) {
+                workers.spawn(strike_on(stage.clone(), *attack, pause, counts.clone()));
             }
         }
         Self { workers, counts }
@@ -101,7 +109,7 @@ impl Onslaught {
     }
 }
 
-async fn strike_on(stage: Arc<Stage>, attack: Attack, counts: Arc<Counts>) {
+async fn strike_on(stage: Arc<Stage>, attack: Attack, pause: Duration, counts: Arc<Counts>) {
     loop {
         let number = counts.begun.fetch_add(1, Ordering::Relaxed);
         if (attack.strike)(&stage, number).await.is_err() {
@@ -109,5 +117,6 @@ async fn strike_on(stage: Arc<Stage>, attack: Attack, counts: Arc<Counts>) {
             // Whom the server does not even listen to costs this machine more than it.
             sleep(Duration::from_millis(5)).await;
         }
+        sleep(pause).await;
     }
 }
