@@ -99,6 +99,12 @@ impl World {
         String::from_utf8(heard).expect("the server speaks UTF-8")
     }
 
+    /// What a mailbox holds, oldest first.
+    pub fn kept(&self, user: &str) -> Vec<Vec<u8>> {
+        let letters = self.mailboxes.boxes.get(&key(full_address(user).as_ref()));
+        letters.into_iter().flatten().map(|letter| letter.text.clone()).collect()
+    }
+
     fn client(&mut self, name: &str) -> &mut Client {
         self.clients.entry(name.to_owned()).or_insert_with(|| Client {
             session: Session::new(self.config.clone(), self.channel.clone(), self.now),
