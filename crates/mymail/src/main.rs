@@ -12,6 +12,7 @@ mod editor;
 mod exit;
 mod interrupt;
 mod lines;
+mod log;
 mod media_type;
 mod output;
 mod password;

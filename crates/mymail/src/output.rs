@@ -76,14 +76,19 @@ pub(crate) fn sync_stdout() -> io::Result<()> {
 
 /// Writes a value as one line of JSON, with escapes for what a terminal would obey.
 pub(crate) fn write_json(output: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    let text = serde_json::to_string(value)?;
-    for piece in text.split_inclusive(is_harmful) {
-        match piece.chars().next_back().filter(|&c| is_harmful(c)) {
+    write_escaped(output, &serde_json::to_string(value)?, is_harmful)?;
+    output.write_all(b"\n")
+}
+
+/// Writes a text with escapes for some of its characters, as JSON has them.
+pub(crate) fn write_escaped(output: &mut impl Write, text: &str, is_escaped: impl Fn(char) -> bool) -> io::Result<()> {
+    for piece in text.split_inclusive(&is_escaped) {
+        match piece.chars().next_back().filter(|&c| is_escaped(c)) {
             Some(c) => write!(output, "{}\\u{:04x}", &piece[..piece.len() - c.len_utf8()], u32::from(c))?,
             None => output.write_all(piece.as_bytes())?,
         }
     }
-    output.write_all(b"\n")
+    Ok(())
 }
 
 /// So many things, in words.

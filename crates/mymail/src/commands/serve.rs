@@ -4,16 +4,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::ValueEnum;
 use proto::Domain;
 use server::config::Listen;
 use server::{BindError, Config, Handle, Server};
 use store::Store;
 use store::embedded::Embedded;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::exit::{Exit, Failure};
+use crate::log::{LogFormat, log_to_standard_error};
 
 /// Run the server
 #[derive(Debug, Clone, clap::Args)]
@@ -49,12 +48,6 @@ pub(crate) struct Args {
     /// How logs are written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
@@ -156,13 +149,4 @@ fn reload_on_hangup<S: Store>(handle: Handle<S>, args: Args) -> io::Result<impl 
             }
         }
     })
-}
-
-fn log_to_standard_error(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
-        LogFormat::Text => builder.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).with_target(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
 }

@@ -15,6 +15,7 @@ mod delivery;
 mod descriptors;
 mod handover;
 mod host;
+mod injection;
 mod leases;
 mod limits;
 mod logs;
