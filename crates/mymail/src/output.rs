@@ -3,7 +3,7 @@
 //! Colour is for terminals that want it (`NO_COLOR`). Text that may come from a peer is made harmless.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
@@ -76,19 +76,34 @@ pub(crate) fn sync_stdout() -> io::Result<()> {
 
 /// Writes a value as one line of JSON, with escapes for what a terminal would obey.
 pub(crate) fn write_json(output: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    write_escaped(output, &serde_json::to_string(value)?, is_harmful)?;
-    output.write_all(b"\n")
+    let mut output = BufWriter::new(output);
+    serde_json::to_writer(Escaped { inner: &mut output, is_escaped: is_harmful }, value)?;
+    output.write_all(b"\n")?;
+    output.flush()
 }
 
-/// Writes a text with escapes for some of its characters, as JSON has them.
-pub(crate) fn write_escaped(output: &mut impl Write, text: &str, is_escaped: impl Fn(char) -> bool) -> io::Result<()> {
-    for piece in text.split_inclusive(&is_escaped) {
-        match piece.chars().next_back().filter(|&c| is_escaped(c)) {
-            Some(c) => write!(output, "{}\\u{:04x}", &piece[..piece.len() - c.len_utf8()], u32::from(c))?,
-            None => output.write_all(piece.as_bytes())?,
+/// Passes text on with escapes for some of its characters, as JSON has them. No character may come in two pieces.
+#[derive(Debug)]
+pub(crate) struct Escaped<W> {
+    pub(crate) inner: W,
+    pub(crate) is_escaped: fn(char) -> bool,
+}
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(octets);
+        for piece in text.split_inclusive(self.is_escaped) {
+            match piece.chars().next_back().filter(|&c| (self.is_escaped)(c)) {
+                Some(c) => write!(self.inner, "{}\\u{:04x}", &piece[..piece.len() - c.len_utf8()], u32::from(c))?,
+                None => self.inner.write_all(piece.as_bytes())?,
+            }
         }
+        Ok(octets.len())
     }
-    Ok(())
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// So many things, in words.

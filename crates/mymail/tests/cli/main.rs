@@ -7,6 +7,7 @@ mod common;
 mod config_for;
 mod exit;
 mod extensions;
+mod lying;
 mod mail;
 mod offline;
 mod pop3;

@@ -21,7 +21,7 @@ fn without_stdout(home: &Home, arguments: &[&str]) -> Command {
 }
 
 /// The program as this script starts it.
-fn in_shell(home: &Home, script: &str, arguments: &[&str]) -> Command {
+pub(crate) fn in_shell(home: &Home, script: &str, arguments: &[&str]) -> Command {
     let program = home.command(arguments);
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script]).arg(program.get_program()).args(program.get_args());
