@@ -121,11 +121,15 @@ async fn converse<S: Store>(
     match around.settings.sessions(place) {
         Sessions::Smtp(config) => {
             let mut session = smtp::server::Session::new(config.clone(), channel, Instant::now());
-            driver::smtp::run(&mut session, client, transport, around).await
+            let end = driver::smtp::run(&mut session, client, transport, around).await;
+            client.tell_of_end(session.ended_by().filter(|_| !session.is_stopping()));
+            end
         }
         Sessions::Pop3(config) => {
             let mut session = pop3::server::Session::new(config.clone(), channel, Instant::now());
-            driver::pop3::run(&mut session, client, transport, around).await
+            let end = driver::pop3::run(&mut session, client, transport, around).await;
+            client.tell_of_end(session.ended_by().filter(|_| !session.is_stopping()));
+            end
         }
     }
 }

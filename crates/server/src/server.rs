@@ -124,6 +124,7 @@ impl<S: Store> Server<S> {
     /// Serves until `shutdown` resolves. Then listeners close first, idle sessions are sent away, and those that are receiving a
     /// message have until `timeouts.shutdown` to finish it. A server of which a part has died stops too.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), PartDied> {
+        tell_of_limits(&self.shared.settings().config);
         let mut tasks = JoinSet::new();
         for (place, (_, listener)) in self.listeners.into_iter().enumerate() {
             tasks.spawn(listener::run(self.shared.clone(), place, listener));
@@ -153,9 +154,28 @@ impl<S: Store> Handle<S> {
         let same = hostname == config.hostname && data == config.data && listen == config.listen;
         let config = Config { hostname, data, listen, ..config };
         let acceptor = acceptor(&config, &self.data)?;
+        tell_of_limits(&config);
         self.shared.reload(Settings::new(config, acceptor)?);
         Ok(same)
     }
+}
+
+/// The limits that strangers meet.
+fn tell_of_limits(config: &Config) {
+    let (limits, registrations_per_peer_per_hour) = (&config.limits, config.registration.per_peer_per_hour);
+    tracing::info!(
+        limits.connections,
+        limits.connections_per_peer,
+        limits.errors_per_session,
+        limits.recipients,
+        limits.unknown_recipients,
+        limits.unknown_recipients_per_peer_per_hour,
+        registrations_per_peer_per_hour,
+        message_size = %limits.message_size,
+        mailbox_size = %limits.mailbox_size,
+        reserve = %limits.reserve,
+        "limits are in force; mymail check-config prints them all"
+    );
 }
 
 /// What encrypts connections, if a listener wants that.

@@ -27,6 +27,8 @@ pub(crate) struct Shared<S> {
     pub(crate) connections: Arc<Connections>,
     /// Connections that were one too many.
     pub(crate) refusals: Rarely,
+    /// Mail that was refused because a mailbox is full.
+    pub(crate) full_mailboxes: Rarely,
     pub(crate) presence: Arc<Presence>,
     /// Turns true when the server stops.
     pub(crate) stopping: watch::Sender<bool>,
@@ -96,6 +98,7 @@ impl<S> Shared<S> {
             store,
             connections: Arc::default(),
             refusals: Rarely::default(),
+            full_mailboxes: Rarely::default(),
             presence: Arc::default(),
             stopping: watch::Sender::new(false),
             derivations: Derivations::new(),

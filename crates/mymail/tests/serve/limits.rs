@@ -166,7 +166,16 @@ async fn errors() -> io::Result<()> {
     for reply in ["500 ", "500 ", "421 mymailserver Too many errors"] {
         clumsy.expect("nonsense", reply).await?;
     }
-    clumsy.closed().await
+    clumsy.closed().await?;
+    let peer = clumsy.local_address();
+    until("the log tells of it", async || {
+        let log = host.log();
+        let told = log.lines().find(|line| line.contains("a session was ended") && line.contains(&peer.to_string()));
+        Ok(told.is_some_and(|line| line.contains("Too many errors")))
+    })
+    .await?;
+    assert!(host.log().contains("errors_per_session=2"), "the limits stand at its beginning");
+    Ok(())
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod trace;
 mod transaction;
 mod unknown;
 
+use std::fmt;
 use std::sync::Arc;
 
 use proto::Address;
@@ -98,6 +99,13 @@ impl<S: Store> Client<S> {
     /// The account that the client speaks for, as long as it exists.
     fn identity(&self) -> Option<&Identity> {
         self.identity.as_deref().filter(|identity| !identity.bond.has_ended())
+    }
+
+    /// Tells the operator whose session had to be ended, and why.
+    pub(crate) fn tell_of_end(&self, reason: Option<&impl fmt::Display>) {
+        if let Some(reason) = reason {
+            tracing::info!(peer = %self.peer, protocol = %self.listen().protocol, %reason, "a session was ended");
+        }
     }
 
     /// The connection is about to be encrypted: what was agreed on in clear text is void (RFC 3207 §4.2, RFC 2595 §4).

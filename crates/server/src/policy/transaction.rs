@@ -1,5 +1,7 @@
 //! Who may send, and to whom.
 
+use std::time::Instant;
+
 use proto::Address;
 use proto::smtp::dsn::{Notify, OriginalRecipient};
 use proto::smtp::server::{self, Mail, Role};
@@ -166,7 +168,12 @@ impl<S: Store> Client<S> {
             Route::Account(mailbox) if self.has_room(&mailbox, octets) => {
                 Accepted { mailbox: self.destination(&mailbox, address), more: None }
             }
-            Route::Account(_) => return Err(replies::MAILBOX_FULL),
+            Route::Account(_) => {
+                if let Some(times) = self.shared.full_mailboxes.happened(Instant::now()) {
+                    tracing::warn!(%address, times, "a mailbox is full, or its quota: mail for it is refused");
+                }
+                return Err(replies::MAILBOX_FULL);
+            }
             Route::Several(members) => {
                 self.transaction.members += members.len();
                 self.accept_some(address, members, octets)?

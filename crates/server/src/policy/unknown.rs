@@ -40,12 +40,10 @@ impl<S: Store> Client<S> {
         self.unknown_recipients = self.unknown_recipients.saturating_add(1);
         self.count_for_peer();
         sleep(delay(self.unknown_recipients)).await;
-        let max = self.settings.config.limits.unknown_recipients;
-        if self.unknown_recipients > max {
-            tracing::warn!(peer = %self.peer, max, "a session asked for more addresses that are not there than limits.unknown_recipients: ended");
-            return replies::TOO_MANY_UNKNOWN;
+        match self.unknown_recipients > self.settings.config.limits.unknown_recipients {
+            true => replies::TOO_MANY_UNKNOWN,
+            false => replies::NO_SUCH_USER,
         }
-        replies::NO_SUCH_USER
     }
 
     fn count_for_peer(&self) {

@@ -18,11 +18,13 @@ pub(super) struct Core {
     pub(super) stopping: bool,
     pub(super) flow: Flow,
     errors: usize,
+    /// By what the client has been told that this is the end.
+    pub(super) ended_by: Option<Response>,
 }
 
 impl Core {
     pub(super) fn new(config: Arc<Config>, channel: Channel, now: Instant) -> Self {
-        Self { config, channel, stopping: false, flow: Flow::new(false, now), errors: 0 }
+        Self { config, channel, stopping: false, flow: Flow::new(false, now), errors: 0, ended_by: None }
     }
 
     pub(super) fn respond(&mut self, response: &Response) {
@@ -38,13 +40,15 @@ impl Core {
     /// Answers what the client did wrong, and counts it.
     pub(super) fn error(&mut self, response: &Response) {
         self.errors += 1;
-        match self.has_too_many_errors() {
-            true => self.respond(&responses::TOO_MANY_ERRORS),
+        match self.errors > self.config.limits.errors {
+            true => self.end(&responses::TOO_MANY_ERRORS),
             false => self.respond(response),
         }
     }
 
-    pub(super) fn has_too_many_errors(&self) -> bool {
-        self.errors > self.config.limits.errors
+    /// The last word.
+    pub(super) fn end(&mut self, response: &Response) {
+        self.respond(response);
+        self.ended_by = Some(response.clone());
     }
 }

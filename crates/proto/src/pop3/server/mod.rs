@@ -112,6 +112,11 @@ impl<M: Message> Session<M> {
         self.core.stopping
     }
 
+    /// Why the session has ended, or will with its next step, if the client did not wish it to.
+    pub fn ended_by(&self) -> Option<&Response> {
+        self.core.ended_by.as_ref()
+    }
+
     /// When a session that needs input has waited long enough; the step after that ends it without a word (RFC 1939 §3).
     pub fn deadline(&self) -> Instant {
         self.core.flow.idle_since + self.core.config.timeout
@@ -205,9 +210,9 @@ impl<M: Message> Session<M> {
         None
     }
 
-    /// Goes on, unless the client has made too many errors: it has been told so by then.
+    /// Goes on, unless the client has been told that this is the end.
     fn go(&mut self, next: State<M>) {
-        self.state = if self.core.has_too_many_errors() { State::Closing } else { next };
+        self.state = if self.core.ended_by.is_some() { State::Closing } else { next };
     }
 
     fn send(&mut self, state: State<M>) -> Option<Move<M>> {
@@ -234,7 +239,7 @@ impl<M: Message> Session<M> {
     }
 
     fn close_with(&mut self, response: &Response) -> Option<Move<M>> {
-        self.core.respond(response);
+        self.core.end(response);
         self.proceed(State::Closing)
     }
 }

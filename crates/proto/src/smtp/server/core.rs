@@ -55,8 +55,8 @@ pub(super) struct Core {
     pub(super) in_refused_message: bool,
     pub(super) flow: Flow,
     errors: usize,
-    /// Whether the client has been told that this is the end (421, RFC 5321 §3.8).
-    is_over: bool,
+    /// By what the client has been told that this is the end (421, RFC 5321 §3.8).
+    pub(super) ended_by: Option<Reply>,
     /// Set while messages have been handed over and their reader has not shown yet that it has them: up to where the input
     /// arrived before the writing that ends with the last dot. Commands in that part show nothing.
     unconfirmed: Option<u64>,
@@ -78,7 +78,7 @@ impl Core {
             in_refused_message: false,
             flow,
             errors: 0,
-            is_over: false,
+            ended_by: None,
             unconfirmed: None,
             under_way: false,
         }
@@ -105,7 +105,7 @@ impl Core {
         let with_enhanced = self.hello.is_extended();
         match reply.code() {
             421 => {
-                self.is_over = true;
+                self.ended_by = Some(reply.clone());
                 reply.of_host(&self.config.hostname).write(with_enhanced, &mut self.flow.output);
             }
             _ => reply.write(with_enhanced, &mut self.flow.output),
@@ -137,7 +137,7 @@ impl Core {
 
     /// Whether the client has been told that this is the end.
     pub(super) fn is_over(&self) -> bool {
-        self.is_over
+        self.ended_by.is_some()
     }
 
     /// Whether the next line shows that the client has read what was handed over: it does so once.

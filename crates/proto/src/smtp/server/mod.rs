@@ -133,6 +133,11 @@ impl<R: 'static> Session<R> {
         self.core.stopping
     }
 
+    /// Why the session has ended, or will with its next step, if the client did not wish it to.
+    pub fn ended_by(&self) -> Option<&Reply> {
+        self.core.ended_by.as_ref()
+    }
+
     /// When a session that needs input has waited long enough; the step after that says so.
     pub fn deadline(&self) -> Instant {
         match &self.state {
@@ -289,6 +294,7 @@ impl<R: 'static> Session<R> {
 
     fn close_with(&mut self, reply: &Reply) -> Option<Move<R>> {
         self.core.reply(reply);
+        self.core.ended_by = Some(reply.clone());
         self.state = State::Closing;
         None
     }
