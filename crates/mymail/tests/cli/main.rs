@@ -7,6 +7,7 @@ mod common;
 mod config_for;
 mod exit;
 mod extensions;
+mod hostile_names;
 mod lying;
 mod mail;
 mod offline;

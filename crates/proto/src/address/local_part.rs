@@ -46,9 +46,11 @@ impl LocalPart {
 
     /// Whether a user may choose it as a name: letters, digits and accents of any script, and `.`, `-` and `_` between them,
     /// that look like no other name to a person, as far as one character tells. So nothing that can't be seen or turns the
-    /// direction of writing, no other form of a character that has a plain one (NFKC), and no number in anybody's digits.
+    /// direction of writing, no other form of a character that has a plain one (NFKC), and no number in anybody's digits. Nor may
+    /// it begin with `-`: programs that get an address as an argument take that for an option.
     pub fn is_registrable(&self) -> bool {
         is_dot_string(&self.0)
+            && !self.0.starts_with('-')
             && is_nfkc(&self.0)
             && self.0.chars().all(is_of_name)
             && !self.0.chars().all(char::is_numeric)
@@ -204,6 +206,8 @@ mod tests {
             ("\".a\"", "needs quotes"),
             ("\"a b\"", "needs quotes"),
             ("a+b", "a detail"),
+            ("-alice", "an option"),
+            ("--help", "an option"),
             ("a/b", "a sign"),
             ("a😀", "a picture"),
             ("ju\u{308}rgen", "not NFC"),
