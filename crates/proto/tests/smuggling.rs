@@ -4,29 +4,8 @@
 use bytes::BytesMut;
 use proto::data::DataWriter;
 use proto::smtp::server::Role;
+use testkit::smuggling::{AROUND, lenient_end};
 use testkit::{Dialogue, Wire, World};
-
-/// What may stand before and behind the dot: line ends, halves of them, what strips to nothing or looks like a line end to
-/// somebody.
-const AROUND: [&[u8]; 17] = [
-    b"",
-    b"\r",
-    b"\n",
-    b"\r\n",
-    b"\n\r",
-    b"\r\r",
-    b"\n\n",
-    b"\0",
-    b" ",
-    b"\t",
-    b"\x0b",
-    b"\x0c",
-    b"\x1b",
-    b"\x85",
-    b"\xc2\x85",
-    b"\x8d\x8a",
-    b"\xe2\x80\xa8",
-];
 
 const RCPT: &str = "RCPT TO:<Postmaster>";
 
@@ -90,24 +69,6 @@ impl Way {
         let framed = [self.line_end.as_bytes(), data].concat();
         !self.chunk && framed.windows(end.len()).any(|window| window == end.as_bytes())
     }
-}
-
-/// Where the most lenient of readers sees an end of data: each of CR, LF and CRLF ends a line for it.
-fn lenient_end(wire: &[u8]) -> Option<usize> {
-    let (mut line, mut at) = (0, 0);
-    while at < wire.len() {
-        let end = match wire[at..] {
-            [b'\r', b'\n', ..] => 2,
-            [b'\r' | b'\n', ..] => 1,
-            _ => 0,
-        };
-        if end > 0 && wire[line..at] == *b"." {
-            return Some(at + end);
-        }
-        at += end.max(1);
-        line = if end > 0 { at } else { line };
-    }
-    None
 }
 
 /// Sends the message, and then RSET, which shows that the server listens for commands again: the message is one or none.

@@ -2,7 +2,7 @@
 //!
 //! A [`Dialogue`] is a text file with `C:` and `S:` lines. It runs against a bare session in a [`World`] that exists in memory
 //! only, at any size of input chunks, and against a real server over TCP. A [`client`] talks to a server in another process, with
-//! mail made of [`noise`], or tries to pass it on ([`relay`]); what happens there in its own time is waited for by [`until`]. What
+//! mail made of [`noise`], or tries to pass it on ([`relay`]) or to hide it ([`smuggling`]); what happens there in its own time is waited for by [`until`]. What
 //! [`power`] has is for cutting the power under it.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
@@ -13,6 +13,7 @@ mod pop3_world;
 pub mod power;
 pub mod relay;
 mod script;
+pub mod smuggling;
 pub mod until;
 mod world;
 
