@@ -6,6 +6,7 @@ mod admin;
 mod agreement;
 mod backup;
 mod big;
+mod bombs;
 mod check;
 #[path = "../common/mod.rs"]
 mod common;
