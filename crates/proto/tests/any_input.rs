@@ -60,19 +60,57 @@ const PIECES: &[&str] = &[
 
 const ROLES: [Role; 4] = [Role::Clients, Role::Exchanger, Role::Submission, Role::Lmtp];
 
-fn answers(input: &str, role: Role, chunk_octets: usize) -> String {
+/// Verbs, as far as to what a peer can fill in.
+const VERBS: &[&str] = &[
+    "",
+    "HELO ",
+    "EHLO ",
+    "LHLO ",
+    "MAIL FROM:<",
+    "MAIL FROM:<> SMTPUTF8 ENVID=",
+    "RCPT TO:<",
+    "RCPT TO:<Postmaster> ORCPT=",
+    "DATA ",
+    "BDAT ",
+    "RSET ",
+    "NOOP ",
+    "VRFY ",
+    "EXPN ",
+    "HELP ",
+    "QUIT ",
+    "STARTTLS ",
+    "AUTH ",
+    "AUTH PLAIN ",
+    "XREGISTER ",
+    "XREGISTER x TOKEN=",
+    "XPASSWD ",
+    "XUNREGISTER ",
+    "XRETRIEVE ",
+];
+
+/// A reply line, with its end (RFC 5321 §4.5.3.1.5).
+const REPLY_LINE_OCTETS_MAX: usize = 512;
+
+/// A world whose only client has been greeted.
+fn world(role: Role, chunk_octets: usize) -> World {
     let limits = [("command_octets".to_owned(), 100), ("errors_per_session".to_owned(), 9)].into();
     let mut world = World::new(&Dialogue { role, limits, ..Dialogue::default() }, chunk_octets);
-    world.password("user", "f");
     let greeting = world.receive("client").unwrap_or_default();
     assert!(greeting.starts_with("220 mymailserver "), "{greeting}");
+    world
+}
+
+fn answers(input: &str, role: Role, chunk_octets: usize) -> String {
+    let mut world = world(role, chunk_octets);
+    world.password("user", "f");
     world.send("client", input.as_bytes());
     world.heard("client")
 }
 
 fn is_well_formed(answers: &str) -> bool {
     let is_ended = answers.is_empty() || answers.ends_with("\r\n");
-    is_ended && !answers.replace("\r\n", "").contains(['\r', '\n', '\0'])
+    let is_short = answers.split_inclusive("\r\n").all(|line| line.len() <= REPLY_LINE_OCTETS_MAX);
+    is_ended && is_short && !answers.replace("\r\n", "").contains(['\r', '\n', '\0'])
 }
 
 proptest! {
@@ -98,6 +136,29 @@ proptest! {
     ) {
         let answers = answers(&pieces.concat(), role, chunk_octets);
         prop_assert!(is_well_formed(&answers), "{:?}", answers);
+    }
+
+    #[test]
+    fn every_verb_survives_junk(
+        role in proptest::sample::select(ROLES.to_vec()),
+        verb in proptest::sample::select(VERBS),
+        junk in proptest::collection::vec(any::<u8>(), 0..40),
+        tail in proptest::sample::select(vec![0, 1, 60, 90, 3000]),
+        chunk_octets in 1..50usize,
+    ) {
+        let hello = if role == Role::Lmtp { "LHLO x\r\n" } else { "EHLO x\r\n" };
+        for hello in [&b""[..], hello.as_bytes()] {
+            let mut world = world(role, chunk_octets);
+            world.send("client", hello);
+            world.heard("client");
+            world.send("client", &[verb.as_bytes(), &junk, &b"x".repeat(tail), b"\r\n"].concat());
+            let answers = world.heard("client");
+            // No junk begins a message, and none of its controls is echoed.
+            prop_assert!(is_well_formed(&answers) && !answers.contains("354 "), "{:?}", answers);
+            prop_assert!(!answers.contains(|c: char| c.is_control() && !"\r\n".contains(c)), "{:?}", answers);
+            // Octets may have been announced, or have come in clear text where TLS should begin.
+            prop_assert!(!answers.is_empty() || ["BDAT ", "STARTTLS "].contains(&verb));
+        }
     }
 
     #[test]
