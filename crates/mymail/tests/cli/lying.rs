@@ -120,6 +120,35 @@ fn over_smtp() {
 }
 
 #[test]
+fn to_who_sends_or_registers() {
+    let register: &[&str] = &["register", "alice", "-v"];
+    let send: &[&str] = &["send", "10@m", "--raw", "-v", "text"];
+    for (arguments, lie, code) in [
+        (register, Lie("XREGISTER", "250 \x1b[2J@m\r\n", ""), PROTOCOL),
+        (register, Lie("XREGISTER", "250 ", "a"), PROTOCOL),
+        (register, Lie("XREGISTER", "553 \x1b[2J\u{9b}2J\r\n", ""), DATA),
+        (register, Lie("XPASSWD", "250 ", "x"), PROTOCOL),
+        (send, Lie("MAIL", "550 5.7.1 \x1b[2J\r\n", ""), NO_PERMISSION),
+        (send, Lie("RCPT", "550 5.1.1 \x1b]0;x\x07\u{9b}\r\n", ""), NO_USER),
+        (send, Lie("RCPT", "", "550-no\r\n"), PROTOCOL),
+        // It is done; what comes behind that is nobody's.
+        (send, Lie("DATA", "354 \x1b[2J\r\n", "250 ok\r\n"), 0),
+        (send, Lie("DATA", "250 ok\r\n", ""), PROTOCOL),
+        (send, Lie("Hello", "", "250-\x1b[2J\r\n"), PROTOCOL),
+    ] {
+        let home = Home::new();
+        let address = server(smtp, lie);
+        fs::write(home.path("text"), "Hello\n").unwrap();
+        home.write_account("9@m", &address, 0o600);
+        let arguments = [arguments, &["--server", &address]].concat();
+        let output = home.run_within(MEMORY_KIB, &arguments);
+        assert_ended(&output, code, &format!("{:?}", (lie.0, lie.1, lie.2)));
+        let results = String::from_utf8(output.stdout).unwrap();
+        assert!(!results.contains(|c: char| c.is_control() && c != '\n'), "{results:?}");
+    }
+}
+
+#[test]
 fn over_pop3() {
     for (lie, code) in [
         (Lie("", "", "+OK\r\n"), PROTOCOL),
