@@ -113,7 +113,6 @@ impl Exit {
             AdminError::NotRunning { .. }
             | AdminError::Io { .. }
             | AdminError::Refused(Refusal::Failed | Refusal::NoBackup { .. }) => Self::Unavailable,
-            AdminError::Refused(Refusal::NoBackupThere { .. }) => Self::CantCreate,
             AdminError::BrokenOff | AdminError::Refused(Refusal::Busy | Refusal::Full | Refusal::Unknown) => {
                 Self::TempFail
             }

@@ -18,6 +18,7 @@ mod output;
 mod password;
 mod progress;
 mod recipients;
+mod runtime;
 mod terminal;
 mod throwaway;
 
@@ -25,12 +26,10 @@ use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
-use rustix::process::Signal;
-use tokio::signal::unix::{SignalKind, signal};
 
 use exit::Exit;
+use runtime::block_on;
 
 /// A complete mail system: server and client
 #[derive(Debug, Parser)]
@@ -93,27 +92,23 @@ fn arguments(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
 }
 
 fn run(command: Command) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(async {
-        // A file that may not grow (`ulimit -f`) is then an error like a full disk, and no sudden end.
-        let _heard = signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).context("cannot listen to signals")?;
-        match command {
-            Command::Serve(args) => commands::serve::run(args).await,
-            Command::Admin(args) => commands::admin::run(args).await,
-            Command::Backup(args) => commands::backup::run(args).await,
-            Command::Restore(args) => commands::restore::run(args).await,
-            Command::Check(args) => commands::check::run(args).await,
-            Command::CheckConfig(args) => commands::check_config::run(args).await,
-            Command::Demo(args) => commands::demo::run(args).await,
-            Command::Register(args) => commands::register::run(args).await,
-            Command::Send(args) => commands::send::run(args).await,
-            Command::Sendmail(args) => commands::sendmail::run(args).await,
-            Command::Retrieve(args) => commands::retrieve::run(args).await,
-            Command::Session(args) => commands::session::run(args).await,
-            Command::Accounts(args) => commands::accounts::run(args).await,
-            Command::ConfigFor(args) => commands::config_for::run(args).await,
-        }
-    })
+    match command {
+        // What it gives up is given up by all threads, for there is only one yet.
+        Command::Serve(args) => commands::serve::run(args),
+        Command::Admin(args) => block_on(commands::admin::run(args)),
+        Command::Backup(args) => block_on(commands::backup::run(args)),
+        Command::Restore(args) => block_on(commands::restore::run(args)),
+        Command::Check(args) => block_on(commands::check::run(args)),
+        Command::CheckConfig(args) => block_on(commands::check_config::run(args)),
+        Command::Demo(args) => block_on(commands::demo::run(args)),
+        Command::Register(args) => block_on(commands::register::run(args)),
+        Command::Send(args) => block_on(commands::send::run(args)),
+        Command::Sendmail(args) => block_on(commands::sendmail::run(args)),
+        Command::Retrieve(args) => block_on(commands::retrieve::run(args)),
+        Command::Session(args) => block_on(commands::session::run(args)),
+        Command::Accounts(args) => block_on(commands::accounts::run(args)),
+        Command::ConfigFor(args) => block_on(commands::config_for::run(args)),
+    }
 }
 
 /// Prints what clap has to say: help and version are results, all else is a usage error.

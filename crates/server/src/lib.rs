@@ -28,5 +28,6 @@ mod unix_socket;
 
 pub use config::{Config, ConfigError};
 pub use descriptors::raise_descriptor_limit;
-pub use server::{BindError, Handle, PartDied, ReloadError, Server};
+pub use listener::Inherited;
+pub use server::{BindError, Handle, PartDied, Prepared, ReloadError, Server};
 pub use tls::TlsError;

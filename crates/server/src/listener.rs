@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, listen, socket_with};
 use store::Store;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -17,35 +19,88 @@ use crate::driver::{Transport, stops};
 use crate::peers::PeerAddress;
 use crate::rarely::Rarely;
 use crate::shared::Shared;
-use crate::unix_socket::UnixSocket;
+use crate::unix_socket::{SocketFile, bind_unix};
 
 /// How long accepting pauses when the process is out of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections that may wait to be accepted; the system may allow fewer. With the usual 128 a thousand clients that come at once
 /// would wait in vain: the system forgets those that it has no room for, and an SMTP client waits for the server to speak.
-pub(crate) const BACKLOG: u32 = 4096;
+pub(crate) const BACKLOG: i32 = 4096;
 
-/// A socket that listens.
+/// A socket that listens, before there is a runtime to accept in.
+pub(crate) enum Bound {
+    Tcp(std::net::TcpListener),
+    /// With its file, unless that is another's.
+    Unix(std::os::unix::net::UnixListener, Option<SocketFile>),
+}
+
+impl Bound {
+    /// Listens.
+    pub(crate) fn bind(address: &Endpoint) -> io::Result<Self> {
+        match address {
+            Endpoint::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
+            Endpoint::Unix(path) => bind_unix(path).map(|(listener, file)| Self::Unix(listener, Some(file))),
+        }
+    }
+}
+
+/// A socket that listens already: the process was started with it.
+#[derive(Debug)]
+pub enum Inherited {
+    /// One of TCP.
+    Tcp(std::net::TcpListener),
+    /// A Unix domain socket. Its file stays.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Inherited {
+    /// What it is bound to; `None`: something that no listener has.
+    pub(crate) fn address(&self) -> io::Result<Option<Endpoint>> {
+        Ok(match self {
+            Self::Tcp(listener) => Some(listener.local_addr()?.into()),
+            Self::Unix(listener) => listener.local_addr()?.as_pathname().map(|path| path.to_owned().into()),
+        })
+    }
+
+    pub(crate) fn into_bound(self) -> io::Result<Bound> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(true).map(|()| Bound::Tcp(listener)),
+            Self::Unix(listener) => listener.set_nonblocking(true).map(|()| Bound::Unix(listener, None)),
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
+    // A server that starts anew need not wait for the old one's connections to be forgotten.
+    set_socket_reuseaddr(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A socket that is accepted from.
 pub(crate) enum Listener {
     Tcp(TcpListener),
-    Unix(UnixSocket),
+    Unix { listener: UnixListener, _file: Option<SocketFile> },
 }
 
 impl Listener {
-    /// Listens.
-    pub(crate) async fn bind(address: &Endpoint) -> io::Result<Self> {
-        match address {
-            Endpoint::Tcp(address) => bind(*address).map(Self::Tcp),
-            Endpoint::Unix(path) => UnixSocket::bind(path).await.map(Self::Unix),
-        }
+    /// Within a runtime.
+    pub(crate) fn new(bound: Bound) -> io::Result<Self> {
+        Ok(match bound {
+            Bound::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Bound::Unix(listener, file) => Self::Unix { listener: UnixListener::from_std(listener)?, _file: file },
+        })
     }
 
-    /// The address really bound.
-    pub(crate) fn address(&self) -> io::Result<Endpoint> {
+    /// The address really bound, of a listener with this one.
+    pub(crate) fn address(&self, configured: &Endpoint) -> io::Result<Endpoint> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Endpoint::Tcp),
-            Self::Unix(socket) => Ok(Endpoint::Unix(socket.path().to_owned())),
+            Self::Unix { .. } => Ok(configured.clone()),
         }
     }
 
@@ -59,17 +114,9 @@ impl Listener {
                 }
                 Ok((Transport::Clear(stream), PeerAddress::Ip(peer)))
             }
-            Self::Unix(socket) => Ok((Transport::Unix(socket.accept().await?), PeerAddress::Unix)),
+            Self::Unix { listener, .. } => Ok((Transport::Unix(listener.accept().await?.0), PeerAddress::Unix)),
         }
     }
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A server that starts anew need not wait for the old one's connections to be forgotten.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
 }
 
 /// Accepts for the listener of this place in the configuration until the server stops, then gives the sessions until

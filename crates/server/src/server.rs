@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::config::{AliasError, Config, Endpoint, Listen, Tls};
-use crate::listener::Listener;
+use crate::listener::{Bound, Inherited, Listener};
 use crate::policy::{keep_postmaster, warn_of_missing_accounts};
 use crate::shared::{Settings, Shared};
 use crate::tls::{Acceptor, TlsError};
@@ -27,6 +27,12 @@ pub enum BindError {
         /// Why not.
         source: io::Error,
     },
+    /// A socket that the process was started with has an address that no listener has, or it has none at all.
+    #[error(
+        "a socket was handed over that is of no listener, {}: the addresses have to be the same",
+        .0.as_ref().map_or("unnamed".to_owned(), Endpoint::to_string)
+    )]
+    Inherited(Option<Endpoint>),
     /// The operator's socket can't be had.
     #[error("cannot listen on the admin socket in {}: {source}", folder.display())]
     Admin {
@@ -62,6 +68,44 @@ pub enum ReloadError {
 #[error("a part of the server has died, so it has stopped: {0}")]
 pub struct PartDied(#[source] JoinError);
 
+/// What a server may need another user's rights for: the sockets of its listeners, and the certificate and key that are configured.
+pub struct Prepared {
+    config: Config,
+    listeners: Vec<Bound>,
+    /// `None`: no listener wants TLS, or it is the server's own certificate, which is in its data folder.
+    acceptor: Option<Acceptor>,
+}
+
+impl Prepared {
+    /// Listens and reads. A listener whose address an inherited socket has takes that one. Starts no thread.
+    pub fn new(config: Config, mut inherited: Vec<Inherited>) -> Result<Self, BindError> {
+        let acceptor = if config.tls.is_some() { acceptor(&config, Path::new(""))? } else { None };
+        config.check_aliases()?;
+        let mut listeners = Vec::new();
+        for listen in &config.listen {
+            let bound = take(&mut inherited, &listen.address).and_then(|socket| match socket {
+                Some(socket) => socket.into_bound(),
+                None => Bound::bind(&listen.address),
+            });
+            listeners.push(bound.map_err(|source| BindError::Listen { listen: listen.clone(), source })?);
+        }
+        match inherited.first() {
+            Some(socket) => Err(BindError::Inherited(socket.address().ok().flatten())),
+            None => Ok(Self { config, listeners, acceptor }),
+        }
+    }
+}
+
+/// Takes the socket with this address, if there is one.
+fn take(inherited: &mut Vec<Inherited>, address: &Endpoint) -> io::Result<Option<Inherited>> {
+    for place in 0..inherited.len() {
+        if inherited[place].address()?.as_ref() == Some(address) {
+            return Ok(Some(inherited.swap_remove(place)));
+        }
+    }
+    Ok(None)
+}
+
 /// A server whose listeners are bound.
 pub struct Server<S> {
     // First, because it has to go before the store's lock does.
@@ -78,16 +122,21 @@ pub struct Handle<S> {
 }
 
 impl<S: Store> Server<S> {
-    /// Binds all listeners, and ends the accounts that a server before this one left without a way to log in.
+    /// Binds all listeners, and gets ready.
     pub async fn bind(config: Config, data: &Path, store: S) -> Result<Self, BindError> {
-        let acceptor = acceptor(&config, data)?;
+        Self::new(Prepared::new(config, Vec::new())?, data, store).await
+    }
+
+    /// Gets ready, and ends the accounts that a server before this one left without a way to log in.
+    pub async fn new(prepared: Prepared, data: &Path, store: S) -> Result<Self, BindError> {
+        let Prepared { config, listeners: bound, acceptor: configured } = prepared;
+        let acceptor = if configured.is_some() { configured } else { acceptor(&config, data)? };
         let settings = Settings::new(config, acceptor)?;
         let config = &settings.config;
         let mut listeners = Vec::new();
-        for listen in &config.listen {
-            let listener = Listener::bind(&listen.address)
-                .await
-                .map_err(|source| BindError::Listen { listen: listen.clone(), source })?;
+        for (listen, bound) in config.listen.iter().zip(bound) {
+            let listener =
+                Listener::new(bound).map_err(|source| BindError::Listen { listen: listen.clone(), source })?;
             listeners.push((listen.clone(), listener));
         }
         let admin = admin::Socket::bind(data).map_err(|source| BindError::Admin { folder: data.to_owned(), source })?;
@@ -113,7 +162,7 @@ impl<S: Store> Server<S> {
 
     /// The listeners in the order of the configuration, with the addresses really bound.
     pub fn addresses(&self) -> io::Result<Vec<(&Listen, Endpoint)>> {
-        self.listeners.iter().map(|(listen, listener)| Ok((listen, listener.address()?))).collect()
+        self.listeners.iter().map(|(listen, listener)| Ok((listen, listener.address(&listen.address)?))).collect()
     }
 
     /// For telling it things while it runs.
@@ -146,13 +195,21 @@ impl<S: Store> Server<S> {
 }
 
 impl<S: Store> Handle<S> {
-    /// New connections find this configuration, with certificate and key as they are now. Hostname, data folder and listeners stay
-    /// as they are: `false` if the new ones differ, so that only a new start makes all of it true. After an error all is as it was.
+    /// Resolves when the store has answered, with its thread that writes, whatever it says.
+    pub async fn answers(&self) {
+        // No account is asked for.
+        if let Err(error) = self.shared.store.accounts(None, 0).await {
+            tracing::debug!(%error, "the store answers, but with an error");
+        }
+    }
+
+    /// New connections find this configuration, with certificate and key as they are now. Hostname, data folder, user and listeners
+    /// stay as they are: `false` if the new ones differ, so that only a new start makes all of it true. After an error all is as it was.
     pub fn reload(&self, config: Config) -> Result<bool, ReloadError> {
         let settings = self.shared.settings();
-        let Config { hostname, data, listen, .. } = settings.config.clone();
-        let same = hostname == config.hostname && data == config.data && listen == config.listen;
-        let config = Config { hostname, data, listen, ..config };
+        let Config { hostname, data, user, listen, .. } = settings.config.clone();
+        let same = hostname == config.hostname && data == config.data && user == config.user && listen == config.listen;
+        let config = Config { hostname, data, user, listen, ..config };
         let acceptor = acceptor(&config, &self.data)?;
         tell_of_limits(&config);
         self.shared.reload(Settings::new(config, acceptor)?);

@@ -1,105 +1,101 @@
 //! A Unix domain socket that listens: it takes the place of one whose server is dead, and goes when it is dropped.
 
 use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use tokio::net::{self, UnixListener, UnixStream};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
 
 use crate::listener::BACKLOG;
 
 /// Who can reach it may use it: the folder that it is in decides who that is.
 const MODE: u32 = 0o666;
 
-/// The listening socket and its file.
-pub(crate) struct UnixSocket {
-    listener: UnixListener,
-    path: PathBuf,
+/// The file of a socket that listens.
+pub(crate) struct SocketFile(PathBuf);
+
+/// Listens. Fails if another server does, or if there is something else than a socket.
+pub(crate) fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    let listener = match listen_on(path) {
+        Err(Errno::ADDRINUSE) if is_dead(path)? => {
+            fs::remove_file(path)?;
+            listen_on(path)?
+        }
+        listener => listener?,
+    };
+    let file = SocketFile(path.to_owned());
+    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    Ok((listener, file))
 }
 
-impl UnixSocket {
-    /// Listens. Fails if another server does, or if there is something else than a socket.
-    pub(crate) async fn bind(path: &Path) -> io::Result<Self> {
-        let listener = match listen(path) {
-            Err(error) if error.kind() == ErrorKind::AddrInUse && is_dead(path).await => {
-                fs::remove_file(path)?;
-                listen(path)?
-            }
-            listener => listener?,
-        };
-        let socket = Self { listener, path: path.to_owned() };
-        fs::set_permissions(path, Permissions::from_mode(MODE))?;
-        Ok(socket)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) async fn accept(&self) -> io::Result<UnixStream> {
-        Ok(self.listener.accept().await?.0)
-    }
-}
-
-impl Drop for UnixSocket {
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, path = %self.path.display(), "cannot remove a socket");
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(%error, path = %self.0.display(), "cannot remove a socket");
         }
     }
 }
 
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    let socket = net::UnixSocket::new_stream()?;
-    socket.bind(path)?;
-    socket.listen(BACKLOG)
+const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+
+fn listen_on(path: &Path) -> rustix::io::Result<UnixListener> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// Whether it is a socket that nobody listens on. Connecting to any other file is refused as well.
-async fn is_dead(path: &Path) -> bool {
+fn is_dead(path: &Path) -> io::Result<bool> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let connected = UnixStream::connect(path).await;
-    is_socket && connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+    let connected = connect(&socket, &SocketAddrUnix::new(path)?);
+    Ok(is_socket && connected == Err(Errno::CONNREFUSED))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
-    #[tokio::test]
-    async fn everybody_who_reaches_it_may_use_it_while_it_is_there() {
+    #[test]
+    fn everybody_who_reaches_it_may_use_it_while_it_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lmtp");
-        let socket = UnixSocket::bind(&path).await.unwrap();
+        let (listener, file) = bind_unix(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
-        let (connected, accepted) = tokio::join!(UnixStream::connect(&path), socket.accept());
-        assert!(connected.is_ok() && accepted.is_ok());
-        drop(socket);
+        let connected = UnixStream::connect(&path);
+        assert!(connected.is_ok() && listener.accept().is_ok());
+        drop(file);
         assert!(!path.exists());
     }
 
-    #[tokio::test]
-    async fn the_dead_make_room_and_the_living_do_not() {
+    #[test]
+    fn the_dead_make_room_and_the_living_do_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lmtp");
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "as a server leaves it that was killed");
-        let socket = UnixSocket::bind(&path).await.unwrap();
-        let taken = UnixSocket::bind(&path).await.map(drop).unwrap_err();
+        let bound = bind_unix(&path).unwrap();
+        let taken = bind_unix(&path).map(drop).unwrap_err();
         assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-        assert!(UnixStream::connect(&path).await.is_ok(), "it has lost nothing");
-        drop(socket);
+        assert!(UnixStream::connect(&path).is_ok(), "it has lost nothing");
+        drop(bound);
     }
 
-    #[tokio::test]
-    async fn only_sockets_are_replaced() {
+    #[test]
+    fn only_sockets_are_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "precious").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         for path in [&file, &link] {
-            assert!(UnixSocket::bind(path).await.is_err());
+            assert!(bind_unix(path).is_err());
             assert_eq!(fs::read(path).unwrap(), b"precious");
         }
     }

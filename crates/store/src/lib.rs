@@ -6,8 +6,6 @@
 //! The store has no clock: every [`Timestamp`] comes from the caller.
 
 use std::future::Future;
-use std::ops::ControlFlow;
-use std::path::Path;
 
 use bytes::Bytes;
 use proto::sasl::scram::Verifier;
@@ -154,17 +152,16 @@ pub trait Store: Send + Sync + 'static {
     /// A secret that lasts as long as the store: this one, unless there is one already.
     fn keep_secret(&self, candidate: &[u8; 32]) -> impl Future<Output = Result<[u8; 32], StoreError>> + Send;
 
-    /// Copies the whole store, as it is at one moment after this call, into a folder that is not there yet, or empty. Nobody
-    /// has to wait for that. It is there under its name when it is whole, on stable storage and has been checked, or not at
-    /// all. `watch` hears how far it has come, and may stop it.
-    fn back_up(
-        &self,
-        folder: &Path,
-        watch: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
-    ) -> impl Future<Output = Result<BackedUp, BackUpError>> + Send {
-        drop((folder, watch));
+    /// From now on no file of the store is deleted, as long as what is returned lives, so that another process may copy them.
+    /// They have all that was acknowledged before this call.
+    fn hold(&self) -> impl Future<Output = Result<Hold, BackUpError>> + Send {
         async { Err(BackUpError::NotOffered) }
     }
+}
+
+/// As long as it lives, no file of a store is deleted.
+pub struct Hold {
+    _guard: Box<dyn Send>,
 }
 
 /// What became of opening a message: what is known of it, and its bytes; `None` if it is not in the mailbox.

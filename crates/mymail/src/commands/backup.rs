@@ -1,28 +1,33 @@
-//! `mymail backup`: a copy of a store, made by the server that has it open, if there is one.
+//! `mymail backup`: a copy of a store, whose server, if there is one, keeps all files meanwhile. The server itself does not write
+//! to FOLDER: it can't, outside its data folder (`serve/confine`).
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 use std::time::Instant;
 
 use anyhow::Context;
 use bytesize::ByteSize;
+use nix::unistd::{Gid, Uid, geteuid};
 use serde::Serialize;
-use server::admin::{Admin, AdminError, BackupState, ProgressState};
-use store::embedded::{Embedded, OpenError, check};
-use store::{BackUpError, BackedUp, Store};
+use server::admin::{Admin, AdminError, Held};
+use store::embedded::{Embedded, OpenError, back_up, check};
+use store::{BackUpError, BackedUp, StoreError};
+use tokio::task::spawn_blocking;
 
 use super::place::Place;
+use super::serve::user::become_ids;
 use super::watched::watched;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
 use crate::output::{Results, count_of, note};
-use crate::progress::Progress;
 
 /// Copy a whole store, while its server runs or not
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The copy is what the store was at one moment: all that was acknowledged before the command began is
-in it, and nothing that was deleted before. The server goes on meanwhile. It writes the copy itself,
-so FOLDER is for the user that it runs as. When the command says that it is done, the copy is on
+in it, and nothing that was deleted before. The server goes on meanwhile. Root makes the copy as the
+owner of the data folder, who has to be allowed to write to FOLDER. When the command says that it is done, the copy is on
 stable storage and has been checked; before that there is only FOLDER.incomplete.
 
 Passwords are not in it, only what proves them; the key of the server's own certificate is.
@@ -59,6 +64,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { folder, place, json } = args;
     let data = place.folder()?;
     let folder = absolute(&folder).with_context(|| format!("cannot find {}", folder.display()))?;
+    become_owner(&data)?;
     let begun = Instant::now();
     let state = unless_interrupted(make(&data, &folder), "there is no backup").await?;
     let seconds = seconds_since(begun);
@@ -79,18 +85,41 @@ pub(super) fn seconds_since(begun: Instant) -> f64 {
     (begun.elapsed().as_secs_f64() * 10.0).round() / 10.0
 }
 
+/// What a backup has.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct BackupState {
+    accounts: u64,
+    messages: u64,
+    octets: u64,
+    problems: u64,
+}
+
 async fn make(data: &Path, folder: &Path) -> anyhow::Result<BackupState> {
-    let mut bar = Progress::unknown();
-    let show = |ProgressState { octets, octets_total }| bar.follow(store::Progress { octets, octets_total });
-    match Admin::new(data).back_up(folder.to_owned(), show).await {
-        Err(AdminError::NotRunning { .. }) => make_without_server(data, folder).await,
-        made => Ok(made?),
+    let backed_up = match Admin::new(data).hold().await {
+        Ok(held) => make_beside_server(held, data, folder).await,
+        Err(AdminError::NotRunning { .. }) => make_without_server(data, folder).await?,
+        Err(error) => return Err(error.into()),
+    };
+    let BackedUp { accounts, messages, octets, problems } = backed_up.map_err(|error| failure(&error))?;
+    Ok(BackupState { accounts, messages, octets, problems })
+}
+
+/// Copies files that a server keeps as long as it is there.
+async fn make_beside_server(mut held: Held, data: &Path, folder: &Path) -> Result<BackedUp, BackUpError> {
+    let (data, folder) = (data.to_owned(), folder.to_owned());
+    let copied = watched(|mut tell| async {
+        let copy = spawn_blocking(move || back_up(&data, &folder, &mut tell));
+        copy.await.unwrap_or_else(|error| Err(StoreError::Failed(Box::new(error)).into()))
+    });
+    tokio::select! {
+        copied = copied => copied,
+        () = held.lost() => Err(BackUpError::Stopped),
     }
 }
 
-async fn make_without_server(data: &Path, folder: &Path) -> anyhow::Result<BackupState> {
+async fn make_without_server(data: &Path, folder: &Path) -> Result<Result<BackedUp, BackUpError>, Failure> {
     if !check::is_there(data) {
-        return Err(Failure::new(Exit::Config, format!("there is no store in {}", data.display())).into());
+        return Err(Failure::new(Exit::Config, format!("there is no store in {}", data.display())));
     }
     let store = Embedded::open(data).map_err(|error| match error {
         OpenError::InUse => {
@@ -99,9 +128,17 @@ async fn make_without_server(data: &Path, folder: &Path) -> anyhow::Result<Backu
         }
         error => Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display())),
     })?;
-    let backed_up = watched(|tell| store.back_up(folder, tell)).await;
-    let BackedUp { accounts, messages, octets, problems } = backed_up.map_err(|error| failure(&error))?;
-    Ok(BackupState { accounts, messages, octets, problems })
+    Ok(watched(|tell| store.back_up(folder, tell)).await)
+}
+
+/// Root makes a backup as the owner of the data folder, who may read and write no more than the server may.
+fn become_owner(data: &Path) -> anyhow::Result<()> {
+    let Ok(there) = fs::metadata(data) else { return Ok(()) };
+    if geteuid().is_root() && there.uid() != 0 {
+        become_ids(Uid::from_raw(there.uid()), Gid::from_raw(there.gid()))
+            .with_context(|| format!("cannot become the owner of {}", data.display()))?;
+    }
+    Ok(())
 }
 
 fn failure(error: &BackUpError) -> Failure {

@@ -9,15 +9,15 @@ use std::time::Duration;
 use rustix::process::geteuid;
 use store::TOKENS_MAX;
 use thiserror::Error;
-use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::accounts::check;
 use super::line;
 use super::protocol::{
-    ANSWER_OCTETS_MAX, AccountState, Answer, BackupState, Mode, NewPassword, NewToken, PAGE_ACCOUNTS_MAX,
-    ProgressState, QuotaChange, REQUEST_OCTETS_MAX, RegistrationState, Removed, Request, Said, Secret, TokenState,
+    ANSWER_OCTETS_MAX, AccountState, Answer, Mode, NewPassword, NewToken, PAGE_ACCOUNTS_MAX, QuotaChange,
+    REQUEST_OCTETS_MAX, RegistrationState, Removed, Request, Said, Secret, TokenState,
 };
 use super::refusal::Refusal;
 use super::socket::Way;
@@ -138,22 +138,13 @@ impl Admin {
         self.ask_one(&Request::RemoveToken { name }).await
     }
 
-    /// Has the server copy its store into this folder, which has an absolute path. `progress` hears how far it has come.
-    pub async fn back_up(
-        &self,
-        folder: PathBuf,
-        mut progress: impl FnMut(ProgressState),
-    ) -> Result<BackupState, AdminError> {
-        let mut server = self.request(&Request::BackUp { folder }).await?;
-        let mut made = None;
-        loop {
-            match (next(&mut server).await?, made) {
-                (Answer::Progress(state), None) => progress(state),
-                (Answer::BackedUp(state), None) => made = Some(state),
-                (Answer::Done, Some(state)) => return Ok(state),
-                (Answer::Refused(refusal), _) => return Err(refusal.into()),
-                _ => return Err(AdminError::Protocol),
-            }
+    /// Has the server keep all files of its store until what is returned is dropped, so that they can be copied.
+    pub async fn hold(&self) -> Result<Held, AdminError> {
+        let mut server = self.request(&Request::Hold).await?;
+        match next(&mut server).await? {
+            Answer::Held => Ok(Held { server }),
+            Answer::Refused(refusal) => Err(refusal.into()),
+            _ => Err(AdminError::Protocol),
         }
     }
 
@@ -223,6 +214,19 @@ impl Admin {
     }
 }
 
+/// As long as it lives, a server keeps all files of its store, unless that ends.
+pub struct Held {
+    server: BufReader<UnixStream>,
+}
+
+impl Held {
+    /// Resolves when the server keeps them no longer.
+    pub async fn lost(&mut self) {
+        // It says nothing more; an end or an error is all that can come.
+        while self.server.read(&mut [0]).await.is_ok_and(|octets| octets > 0) {}
+    }
+}
+
 /// Whether this user's process may answer this user about a folder with this owner.
 fn is_trusted(peer: u32, user: u32, owner: u32) -> bool {
     const ROOT: u32 = 0;
@@ -241,7 +245,6 @@ async fn next(server: &mut BufReader<UnixStream>) -> Result<Answer, AdminError> 
 mod tests {
     use super::*;
     use crate::admin::Socket;
-    use tokio::io::AsyncReadExt;
 
     /// What becomes of an answer to the request for a page of accounts.
     async fn page(answer: &str) -> Result<Page, AdminError> {
@@ -273,35 +276,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_backup_is_made_when_the_server_has_said_so_to_the_end() {
-        const PROGRESS: &str = "{\"progress\":{\"octets\":1,\"octets_total\":2}}\n";
-        const MADE: &str = "{\"backed_up\":{\"accounts\":1,\"messages\":2,\"octets\":3,\"problems\":0}}\n";
+    async fn files_are_held_when_the_server_has_said_so_and_until_it_goes() {
         let folder = tempfile::tempdir().unwrap();
         let socket = Socket::bind(folder.path()).unwrap();
         let admin = Admin::new(folder.path());
-        let said = async |answer: String| {
-            let mut heard = 0;
+        let said = async |answer: &str| {
             let served = async {
                 let (mut stream, _) = socket.listener.accept().await.unwrap();
-                let mut request = [0; 29];
+                let mut request = [0; 7];
                 stream.read_exact(&mut request).await.unwrap();
-                assert_eq!(&request, b"{\"back_up\":{\"folder\":\"/to\"}}\n".as_slice());
+                assert_eq!(&request, b"\"hold\"\n");
                 stream.write_all(answer.as_bytes()).await.unwrap();
+                stream
             };
-            let made = tokio::join!(admin.back_up("/to".into(), |_| heard += 1), served).0;
-            (made, heard)
+            tokio::join!(admin.hold(), served)
         };
-        let (made, heard) = said([PROGRESS, PROGRESS, MADE, "\"done\"\n"].concat()).await;
-        assert_eq!((made.unwrap().messages, heard), (2, 2));
-        for cut in [PROGRESS.to_owned(), MADE.to_owned(), String::new()] {
-            assert!(matches!(said(cut.clone()).await.0, Err(AdminError::BrokenOff)), "{cut:?}");
-        }
-        for odd in [[MADE, MADE].concat(), [MADE, PROGRESS].concat(), "\"done\"\n".to_owned(), ACCOUNT.to_owned()] {
-            assert!(matches!(said(odd.clone()).await.0, Err(AdminError::Protocol)), "{odd:?}");
-        }
-        let refused = said("{\"refused\":{\"no_backup_there\":{\"cause\":\"no room\"}}}\n".to_owned()).await.0;
-        let cause = refused.unwrap_err().to_string();
-        assert_eq!(cause, "the server cannot back up there: no room");
+        let (held, server) = said("\"held\"\n").await;
+        let mut held = held.unwrap();
+        assert!(timeout(Duration::ZERO, held.lost()).await.is_err(), "the server is there");
+        drop(server);
+        held.lost().await;
+        assert!(matches!(said("\"held\"").await.0, Err(AdminError::BrokenOff)));
+        assert!(matches!(said("\"done\"\n").await.0, Err(AdminError::Protocol)));
+        let refused = said("{\"refused\":{\"no_backup\":{\"cause\":\"no tools\"}}}\n").await.0;
+        assert_eq!(refused.map(drop).unwrap_err().to_string(), "no tools");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::geteuid;
 use store::{Store, StoreError};
-use tokio::io::{AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -58,11 +58,11 @@ fn is_permitted(stream: &UnixStream) -> io::Result<bool> {
 }
 
 impl<S: Store> Office<'_, S> {
-    /// All answers to a request, the last one among them. What takes long says how far it has come meanwhile.
+    /// All answers to a request, the last one among them.
     async fn answer(
         &self,
         request: Request,
-        stream: &mut (impl AsyncWrite + Unpin),
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     ) -> io::Result<Result<Vec<Answer>, Refusal>> {
         Ok(match request {
             Request::List { after } => self.list(after).await,
@@ -75,7 +75,7 @@ impl<S: Store> Office<'_, S> {
             Request::AddToken { name } => self.add_token(name).await.map(one),
             Request::ListTokens => self.tokens().await,
             Request::RemoveToken { name } => self.remove_token(&name).await.map(one),
-            Request::BackUp { folder } => self.back_up(&folder, stream).await?.map(one),
+            Request::Hold => self.hold(stream).await?,
         })
     }
 }

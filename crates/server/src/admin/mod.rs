@@ -26,10 +26,10 @@ use crate::listener::pause;
 use crate::rarely::Rarely;
 use crate::shared::Shared;
 
-pub use client::{Admin, AdminError, Page};
+pub use client::{Admin, AdminError, Held, Page};
 pub use protocol::{
-    AccountState, BackupState, Mode, NewPassword, NewToken, PASSWORD_CHARACTERS_MIN, PASSWORD_OCTETS_MAX,
-    ProgressState, QuotaChange, QuotaState, RegistrationState, Removed, Secret, TOKEN_NAME_OCTETS_MAX, TokenState,
+    AccountState, Mode, NewPassword, NewToken, PASSWORD_CHARACTERS_MIN, PASSWORD_OCTETS_MAX, QuotaChange, QuotaState,
+    RegistrationState, Removed, Secret, TOKEN_NAME_OCTETS_MAX, TokenState,
 };
 pub use refusal::Refusal;
 pub(crate) use socket::Socket;

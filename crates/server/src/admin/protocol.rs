@@ -1,10 +1,9 @@
 //! What is said on the admin socket: one [`Request`] on a line, then [`Answer`]s, a line each, in JSON.
 //!
-//! The last answer is [`Answer::Done`], [`Answer::More`] or [`Answer::Refused`]. Where none of them comes, the server has broken
+//! The last answer is [`Answer::Done`], [`Answer::More`], [`Answer::Held`] or [`Answer::Refused`]. Where none of them comes, the server has broken
 //! off, and what came before is not all.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +47,9 @@ pub(super) enum Request {
     ListTokens,
     /// Take a token back: [`Answer::Registration`], as it is afterwards.
     RemoveToken { name: String },
-    /// Copy the whole store into this folder, by its absolute path: [`Answer::Progress`] every now and then, at last
-    /// [`Answer::BackedUp`].
-    BackUp { folder: PathBuf },
+    /// Keep all files of the store as long as the connection lasts, so that they can be copied: [`Answer::Held`] when they are
+    /// kept, and nothing after it.
+    Hold,
 }
 
 /// What the server says to it.
@@ -63,8 +62,7 @@ pub(super) enum Answer {
     Registration(RegistrationState),
     NewToken(NewToken),
     Token(TokenState),
-    Progress(ProgressState),
-    BackedUp(BackupState),
+    Held,
     /// That is all.
     Done,
     /// That is a page; the next one is behind its last account.
@@ -227,30 +225,6 @@ pub struct TokenState {
     pub name: String,
     /// When it was made (RFC 3339, UTC).
     pub made_at: String,
-}
-
-/// How far long work has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProgressState {
-    /// So many octets are done.
-    pub octets: u64,
-    /// Of so many.
-    pub octets_total: u64,
-}
-
-/// What a backup has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackupState {
-    /// Accounts.
-    pub accounts: u64,
-    /// Messages, each counted once.
-    pub messages: u64,
-    /// Their octets.
-    pub octets: u64,
-    /// How many things are wrong with it. They were wrong with the store.
-    pub problems: u64,
 }
 
 /// A password or a token, which only its owner shall see.

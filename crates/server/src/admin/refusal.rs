@@ -48,8 +48,6 @@ pub enum Refusal {
     NoSuchToken { name: String },
     #[error("there are too many tokens: remove one first")]
     TooManyTokens,
-    #[error("the server cannot back up there: {cause}")]
-    NoBackupThere { cause: String },
     #[error("{cause}")]
     NoBackup { cause: String },
     #[error("the server's disk is full: nothing was changed")]

@@ -34,6 +34,14 @@ impl Endpoint {
         }
     }
 
+    /// The path, if it is one.
+    pub fn unix(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(path) => Some(path),
+        }
+    }
+
     pub(super) fn is_any_port(&self) -> bool {
         self.tcp().is_some_and(|address| address.port() == 0)
     }

@@ -50,6 +50,9 @@ pub struct Config {
     /// The folder of the store; `None`: the user's data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
+    /// The user that it runs as, once it has what only root can have; `None`: the one that started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Where it listens; at least one.
     #[serde(deserialize_with = "listen::listeners")]
     pub listen: Vec<Listen>,
@@ -163,6 +166,7 @@ impl Default for Config {
         Self {
             hostname: values::default_hostname(),
             data: None,
+            user: None,
             listen: vec![
                 Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 2525))),
                 Listen::pop3(SocketAddr::from((Ipv4Addr::LOCALHOST, 1110))),

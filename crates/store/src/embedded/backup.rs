@@ -44,8 +44,12 @@ impl From<CheckError> for BackUpError {
     }
 }
 
-/// Copies the store in this folder, of which no file may be deleted meanwhile, and checks the copy.
-pub(super) fn make(from: &Path, to: &Path, watch: Watch<'_>) -> Result<BackedUp, BackUpError> {
+/// Copies the whole store in a folder, as it is at one moment after this call, into a folder that is not there yet, or empty.
+///
+/// Nobody may delete a file of it meanwhile: its [`Store::hold`](crate::Store::hold) sees to that, in this process or another
+/// one. The copy is there under its name when it is whole, on stable storage and has been checked, or not at all. `watch` hears
+/// how far it has come, and may stop it. Blocks.
+pub fn back_up(from: &Path, to: &Path, watch: Watch<'_>) -> Result<BackedUp, BackUpError> {
     let mut unfinished = Unfinished::new(to)?;
     let tables = database::open_reader(&from.join(DATABASE)).map_err(BackUpError::failed)?;
     let mut copy = Copy::new(from, &unfinished.path, watch);

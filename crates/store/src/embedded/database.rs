@@ -32,6 +32,7 @@ pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
 /// Makes commits durable, and the writer fast.
 pub(super) fn configure_writer(connection: &Connection) -> rusqlite::Result<()> {
     keep_statements(connection)?;
+    keep_to_the_folder(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // We move the log ourselves (`checkpoints.rs`), and hear of errors.
@@ -47,6 +48,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     keep_statements(&connection)?;
+    keep_to_the_folder(&connection)?;
     connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(connection)
 }
@@ -56,6 +58,11 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 fn keep_statements(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
+/// What sorting and undoing take stays in memory: outside its folder a store writes nothing.
+fn keep_to_the_folder(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "temp_store", "MEMORY")
 }
 
 /// Opens a database that nobody else has open, to look at it. On the disk nothing changes, not even what SQLite tidies up

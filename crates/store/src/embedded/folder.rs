@@ -22,8 +22,8 @@ pub(super) const TLS: &str = "tls";
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Makes a folder and those above it, unless they are there.
-pub(super) fn create(folder: &Path) -> io::Result<()> {
+/// Makes a folder and those above it, unless they are there: for us alone, and durably.
+pub fn create(folder: &Path) -> io::Result<()> {
     match create_one(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             create(folder.parent().ok_or(error)?)?;

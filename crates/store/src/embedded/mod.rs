@@ -17,7 +17,7 @@ use tokio::task;
 
 use crate::arrivals::Bells;
 use crate::{
-    Account, AccountId, AccountSummary, AddTokenError, Arrivals, BackUpError, BackedUp, Body, Delivered, EntryId,
+    Account, AccountId, AccountSummary, AddTokenError, Arrivals, BackUpError, BackedUp, Body, Delivered, EntryId, Hold,
     Mailbox, Maildrop, NewMessage, Opened, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError,
     RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
 };
@@ -52,7 +52,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use backup::back_up;
 pub use body::{CHUNK_OCTETS, EmbeddedBody, JOURNAL_OCTETS_MAX};
+pub use folder::create as create_folder;
 pub use open::OpenError;
 pub use reader::EmbeddedReader;
 pub use recovery::RecoveryError;
@@ -318,26 +320,32 @@ impl Store for Embedded {
         self.writer.run(move |group| secret::keep(group, &candidate)).await
     }
 
-    async fn back_up(
-        &self,
-        folder: &Path,
-        mut watch: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
-    ) -> Result<BackedUp, BackUpError> {
+    async fn hold(&self) -> Result<Hold, BackUpError> {
         // The tables are told of everything that was acknowledged so far. Those that can't be told make no backup.
         self.writer.look(|_| Ok(())).await?;
-        let (from, to) = (self.path.clone(), folder.to_owned());
-        let (kept, lock) = (self.deletions.postpone(), Arc::clone(&self.spool));
-        let make = move || {
-            let made = backup::make(&from, &to, &mut watch);
-            // Whatever becomes of the caller, until here.
-            drop((kept, lock));
-            made
-        };
-        task::spawn_blocking(make).await.unwrap_or_else(|error| Err(StoreError::Failed(Box::new(error)).into()))
+        // The spool has the lock.
+        Ok(Hold { _guard: Box::new((self.deletions.postpone(), Arc::clone(&self.spool))) })
     }
 }
 
 impl Embedded {
+    /// Copies the whole store, as [`back_up`] does.
+    pub async fn back_up(
+        &self,
+        folder: &Path,
+        mut watch: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<BackedUp, BackUpError> {
+        let hold = self.hold().await?;
+        let (from, to) = (self.path.clone(), folder.to_owned());
+        let make = move || {
+            let made = back_up(&from, &to, &mut watch);
+            // Whatever becomes of the caller, until here.
+            drop(hold);
+            made
+        };
+        task::spawn_blocking(make).await.unwrap_or_else(|error| Err(StoreError::Failed(Box::new(error)).into()))
+    }
+
     /// Bytes from where they are; `None` if there is no such file.
     async fn reader(
         &self,
