@@ -195,10 +195,9 @@ impl<S: Store> Server<S> {
 }
 
 impl<S: Store> Handle<S> {
-    /// Resolves when the store has answered, with its thread that writes, whatever it says.
-    pub async fn answers(&self) {
-        // No account is asked for.
-        if let Err(error) = self.shared.store.accounts(None, 0).await {
+    /// Resolves when the store has answered, whatever it says.
+    pub async fn store_answers(&self) {
+        if let Err(error) = self.shared.store.answer().await {
             tracing::debug!(%error, "the store answers, but with an error");
         }
     }

@@ -152,6 +152,9 @@ pub trait Store: Send + Sync + 'static {
     /// A secret that lasts as long as the store: this one, unless there is one already.
     fn keep_secret(&self, candidate: &[u8; 32]) -> impl Future<Output = Result<[u8; 32], StoreError>> + Send;
 
+    /// Resolves when what writes has come to it, with success or not. A store that hangs does not answer.
+    fn answer(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// From now on no file of the store is deleted, as long as what is returned lives, so that another process may copy them.
     /// They have all that was acknowledged before this call.
     fn hold(&self) -> impl Future<Output = Result<Hold, BackUpError>> + Send {

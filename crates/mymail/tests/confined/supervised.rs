@@ -113,7 +113,7 @@ async fn the_watchdog_hears_nothing_while_the_store_hangs() -> io::Result<()> {
     let mut message = [0; 4096];
     while supervisor.0.recv(&mut message).is_ok() {
         heard += 1;
-        assert!(heard < 1000, "it says again and again that it lives");
+        assert!(heard < 100, "it says again and again that it lives");
     }
     // It holds the server's end up too.
     strace.kill()?;

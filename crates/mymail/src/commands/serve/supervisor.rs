@@ -58,7 +58,7 @@ pub(super) async fn watch<S: Store>(handle: Handle<S>) {
     let mut ticks = interval(patience / 2);
     loop {
         ticks.tick().await;
-        handle.answers().await;
+        handle.store_answers().await;
         tell(&[NotifyState::Watchdog]);
     }
 }
