@@ -1,12 +1,13 @@
-//! Holds `docs/conformance.md` to the tests: every file that it names exists, every test is one, and no dialogue made for a
-//! requirement is missing there.
+//! Holds `docs/conformance.md` and `SECURITY.md` to the tests: every file that they name exists, every test is one, and no dialogue
+//! made for a requirement is missing in the first.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PAGE: &str = "docs/conformance.md";
+const CONFORMANCE: &str = "docs/conformance.md";
+const SECURITY: &str = "SECURITY.md";
 /// Where the folders of dialogues are that the page calls by their own name.
 const DIALOGUES: &str = "crates/proto/tests";
 /// How the dialogues begin that are there for a requirement's sake.
@@ -16,8 +17,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
-fn page() -> String {
-    fs::read_to_string(root().join(PAGE)).unwrap()
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
 }
 
 /// A file that is named, by its path from the root, and a test in it.
@@ -75,24 +76,37 @@ fn made_for_requirements() -> Vec<Citation<'static>> {
 }
 
 #[test]
-fn all_that_the_page_names_is_there() {
-    let page = page();
-    assert_eq!(missing(&page), Vec::<String>::new());
-    assert!(citations(&page).len() > 200, "only {} citations", citations(&page).len());
+fn all_that_the_pages_name_is_there() {
+    for (name, citations_min) in [(CONFORMANCE, 200), (SECURITY, 60)] {
+        let page = page(name);
+        assert_eq!(missing(&page), Vec::<String>::new(), "{name}");
+        let count = citations(&page).len();
+        assert!(count > citations_min, "only {count} citations in {name}");
+    }
+}
+
+/// Each attack, with what shows the answer to it.
+#[test]
+fn every_attack_has_a_test() {
+    let page = page(SECURITY);
+    let tables = page.split("| attack | answer | shown by |\n").skip(1);
+    let rows = tables.flat_map(|table| table.lines().skip(1).take_while(|line| line.starts_with("| ")));
+    let unproved: Vec<&str> = rows.clone().filter(|row| citations(row).is_empty()).collect();
+    assert_eq!(unproved, Vec::<&str>::new());
+    assert!(rows.count() > 40);
 }
 
 #[test]
 fn the_page_names_all_that_is_there_for_its_sake() {
-    let (page, made) = (page(), made_for_requirements());
+    let (page, made) = (page(CONFORMANCE), made_for_requirements());
     let cited = citations(&page);
     assert_eq!(made.iter().filter(|it| !cited.contains(*it)).collect::<Vec<_>>(), Vec::<&Citation<'_>>::new());
     assert!(made.len() > 15, "only {} dialogues", made.len());
 }
 
 #[test]
-fn every_row_of_the_page_is_whole() {
-    let page = page();
-    for line in page.lines() {
+fn every_row_of_the_pages_is_whole() {
+    for line in [CONFORMANCE, SECURITY].map(page).iter().flat_map(|page| page.lines()) {
         assert!(line.matches('`').count().is_multiple_of(2), "a backtick without another: {line}");
         if let Some(row) = line.strip_prefix("| ") {
             let cells: Vec<&str> = row.trim_end_matches(" |").split(" | ").collect();
