@@ -105,6 +105,16 @@ async fn it_reads_again_what_is_beside_its_configuration_and_nothing_else() -> i
         }
     }
     fs::rename(home.path("etc/outside"), home.path("away"))?;
+    // As certbot does it: a link to the latest one, which is in another folder.
+    fs::create_dir(home.path("archive"))?;
+    let link_one = |name: &str, of: &str| {
+        let (there, link) = (home.path("archive").join(of).with_extension(name), home.path("etc/first").join(name));
+        fs::copy(home.path(of).join("tls").join(name), &there).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(there, link).unwrap();
+    };
+    let link = |of: &str| ["certificate.pem", "key.pem"].iter().for_each(|name| link_one(name, of));
+    link("first");
     write(config("etc/first"));
     let log = fs::File::create(home.path("log"))?;
     let mut command = home.command(&["serve", "--config", "etc/mymail.toml", "--data", "data"]);
@@ -124,6 +134,8 @@ async fn it_reads_again_what_is_beside_its_configuration_and_nothing_else() -> i
     };
     reload(config("etc/first"), "configuration and certificate read again").await?;
     reload(config("etc/second"), "configuration and certificate read again").await?;
+    link("second");
+    reload(config("etc/first"), "configuration and certificate read again").await?;
     reload(config("away"), "what the server gave up at its start it can't read any more").await?;
     assert!(log().contains(&format!("cannot read {}", home.path("away/certificate.pem").display())), "{}", log());
     reload(config("etc/first"), "configuration and certificate read again").await

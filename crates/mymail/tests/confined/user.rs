@@ -161,6 +161,9 @@ fn without_a_user_root_goes_on_and_says_so() {
     let server = Server::start(home.command(&["serve", "--data", "data", "--listen", "smtp=127.0.0.1:0"]).stderr(log));
     expect_of_all_threads(Pid::from_child(&server.process), &CONFINED);
     expect_of_all_threads(Pid::from_child(&server.process), &[("Uid", "0 0 0 0")]);
+    // CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH and FOWNER.
+    let over_files = "000000000000000f";
+    expect_of_all_threads(Pid::from_child(&server.process), &[("CapEff", over_files), ("CapPrm", over_files)]);
     let log = fs::read_to_string(home.path("log")).unwrap();
     assert!(log.contains(" WARN ") && log.contains("could not give up: root (no user is named"), "{log}");
 }

@@ -110,8 +110,11 @@ fn give_up_power(user: Option<&User>, files: &Files) -> Result<GivenUp, Failure>
     }
     if geteuid().is_root() {
         given_up.note_kept("root", "no user is named, by `user` in the configuration or --user");
-    } else if let Err(error) = user::give_up_capabilities() {
-        given_up.note_kept("capabilities", error);
+    }
+    match user::give_up_capabilities() {
+        Ok(()) if geteuid().is_root() => given_up.note("capabilities but those over files"),
+        Ok(()) => given_up.note("capabilities"),
+        Err(error) => given_up.note_kept("capabilities", error),
     }
     confine(files, &mut given_up);
     Ok(given_up)

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
 
 use nix::unistd::{Gid, Uid, User, geteuid, getresgid, getresuid, setgroups, setresgid, setresuid};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use store::embedded::create_folder;
 
 use crate::exit::{Exit, Failure};
@@ -87,8 +87,18 @@ pub(crate) fn become_ids(user: Uid, group: Gid) -> io::Result<()> {
     }
 }
 
-/// Gives up what this user, who is not root, was given of root's rights, such as to listen on ports below 1024.
+/// What is left to root, who may find the data folder to be anybody's.
+const OVER_FILES: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::FOWNER);
+
+/// Gives up what this process has of root's rights, such as to listen on ports below 1024.
 pub(super) fn give_up_capabilities() -> io::Result<()> {
-    let none = CapabilitySet::empty();
-    Ok(set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?)
+    let kept = if geteuid().is_root() { OVER_FILES } else { CapabilitySet::empty() };
+    let kept = kept & capabilities(None)?.permitted;
+    Ok(set_capabilities(
+        None,
+        CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
+    )?)
 }
