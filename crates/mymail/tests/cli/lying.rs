@@ -172,22 +172,20 @@ fn over_pop3() {
 #[test]
 fn mail_without_end() {
     const MAIL: &str = "250 10000000 messages\r\n*****\r\nFrom: 10@m\r\nTo: 9@m\r\n*****\r\n";
-    let lies = [
-        Lie("XRETRIEVE", MAIL, "x"),
-        Lie("XRETRIEVE", MAIL, "X-Field: x\r\n"),
-        Lie("XRETRIEVE", MAIL, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"),
-        Lie("XRETRIEVE", MAIL, "\x1b[2J\u{202e}\r"),
-        Lie("XRETRIEVE", MAIL, "From me\r\n.\r\n*****\r\nFrom: 10@m\r\nTo: 9@m\r\n*****\r\n"),
-    ];
-    for lie in lies {
-        for keeping in [["--format", "text"], ["--mbox", "mbox"]] {
-            let home = Home::new();
-            home.write_account("9@m", &server(smtp, lie), 0o600);
-            let output = home.run_within(MEMORY_KIB, &[&["retrieve"][..], &keeping].concat());
-            assert_ended(&output, TEMP_FAIL, &format!("{:?} {keeping:?}", lie.2));
-            let mbox = fs::metadata(home.path("mbox")).map_or(0, |mbox| mbox.len());
-            assert_eq!(mbox, 0, "what did not come to its end stays on the server");
-        }
+    let (text, mbox) = (["--format", "text"], ["--mbox", "mbox"]);
+    for (again, keeping) in [
+        ("x", text),
+        ("\x1b[2J\u{202e}\r", text),
+        ("X-Field: x\r\n", mbox),
+        ("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n", mbox),
+        ("From me\r\n.\r\n*****\r\nFrom: 10@m\r\nTo: 9@m\r\n*****\r\n", mbox),
+    ] {
+        let home = Home::new();
+        home.write_account("9@m", &server(smtp, Lie("XRETRIEVE", MAIL, again)), 0o600);
+        let output = home.run_within(MEMORY_KIB, &[&["retrieve"][..], &keeping].concat());
+        assert_ended(&output, TEMP_FAIL, &format!("{again:?} {keeping:?}"));
+        let octets = fs::metadata(home.path("mbox")).map_or(0, |mbox| mbox.len());
+        assert_eq!(octets, 0, "what did not come to its end stays on the server");
     }
     let home = Home::new();
     let url = format!("pop3://alice@{}", server(pop3, Lie("RETR", "+OK\r\nReturn-Path: <", "\x1b")));
