@@ -165,7 +165,7 @@ fn without_a_user_root_goes_on_and_says_so() {
     let over_files = "000000000000000f";
     expect_of_all_threads(Pid::from_child(&server.process), &[("CapEff", over_files), ("CapPrm", over_files)]);
     let log = fs::read_to_string(home.path("log")).unwrap();
-    assert!(log.contains(" WARN ") && log.contains("could not give up: root (no user is named"), "{log}");
+    assert!(log.contains(" WARN ") && log.contains("could not give up: root (no other user is named"), "{log}");
 }
 
 /// The program, run by the user, with such options of setpriv.

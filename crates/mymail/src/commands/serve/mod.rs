@@ -109,7 +109,7 @@ fn give_up_power(user: Option<&User>, files: &Files) -> Result<GivenUp, Failure>
         given_up.note(format!("root (it is {} now)", user.name));
     }
     if geteuid().is_root() {
-        given_up.note_kept("root", "no user is named, by `user` in the configuration or --user");
+        given_up.note_kept("root", "no other user is named, by `user` in the configuration or --user");
     }
     match user::give_up_capabilities() {
         Ok(()) if geteuid().is_root() => given_up.note("capabilities but those over files"),
