@@ -11,6 +11,7 @@ mod dialogue;
 pub mod noise;
 mod pop3_world;
 pub mod power;
+pub mod properties;
 pub mod relay;
 mod script;
 pub mod smuggling;
