@@ -32,7 +32,11 @@ impl Turns {
             // A maildrop is no reply. It comes when a command has, so what follows is one again.
             return;
         }
-        let codes = codes(heard);
+        let mut codes = codes(heard);
+        // A driver that breaks off ends the session, with a word of its own.
+        if codes.len() > 1 && run.is_over && codes.last() == Some(&421) {
+            codes.pop();
+        }
         if !mem::replace(&mut self.is_greeted, true) {
             assert_eq!(codes, [220], "the greeting");
             return;
