@@ -45,6 +45,12 @@ const MORE: &[(&str, &str)] = &[
     ("proxy_header", "PROXY TCP4 192.0.2.1 127.0.0.1 80 25\r\n"),
     ("proxy_header", "PROXY UNKNOWN\r\n"),
     ("proxy_header", "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01\0\x50\0\x19"),
+    ("config", "hostname = \"m.example\"\n[[listen]]\nprotocol = \"smtp\"\naddress = \"0.0.0.0:25\"\nproxy = true\n"),
+    (
+        "config",
+        "[aliases]\ninfo = [\"alice\", \"bob@mymailserver\"]\n\"*\" = \"info\"\n[limits]\nmessage_size = \"10 MiB\"\n",
+    ),
+    ("config", "[registration]\ntokens = [\"t\"]\nlease = \"24h\"\n[timeouts]\ncommand = \"5m\"\n"),
     ("store_recovery", "\0\x01\x20\0\x04abcd"),
     ("store_recovery", "\x02\x02\x70\0\0"),
     ("store_recovery", "\x04\x02\x70\0\x06\0\x01\x02\x03\x04\x05"),

@@ -30,7 +30,7 @@ fn run(how: u8, segments: Vec<&[u8]>) -> (String, Vec<String>) {
     let mut talk = Talk { server: HostileServer::new(segments), events: Vec::new(), complete: BTreeSet::new() };
     let came_to = talk.go(how);
     talk.events.push(format!("{came_to:?}"));
-    for line in talk.server.shown() {
+    for line in talk.server.shown().iter().filter(|line| line.starts_with('>')) {
         assert!(!line.contains(PASSWORD) && !line.contains(PASSWORD_IN_BASE64), "shown: {line:?}");
     }
     let heard = String::from_utf8_lossy(&talk.server.heard).into_owned();

