@@ -97,11 +97,12 @@ fn path(text: &str) -> Result<(Address, &str), AddressError> {
     within_limit(text, address, rest)
 }
 
-/// The path that was taken off the front of `text`, unless it is too long: as it was written, or with A-labels for U-labels, as
-/// everybody else will get it.
+/// The path that was taken off the front of `text`, unless it is too long: as it was written, or as everybody else will get it,
+/// in brackets and with A-labels for U-labels.
 fn within_limit<'a>(text: &str, address: Address, rest: &'a str) -> Result<(Address, &'a str), AddressError> {
     let written = &text[..text.len() - rest.len()];
-    let is_too_long = written.len() > PATH_OCTETS_MAX
+    let brackets = if written.starts_with('<') { "" } else { "<>" };
+    let is_too_long = written.len() + brackets.len() > PATH_OCTETS_MAX
         || (!written.is_ascii() && address.to_string().len() + "<>".len() > PATH_OCTETS_MAX);
     if is_too_long { Err(AddressError::PathTooLong) } else { Ok((address, rest)) }
 }
@@ -154,6 +155,9 @@ mod tests {
         assert_eq!(forward(&format!("<a@{}>", long(256))), AddressError::DomainTooLong.to_string());
         assert_eq!(forward(&format!("<{}@{}>", long(64), domain(61))), format!("{}@{}|", long(64), domain(61)));
         assert_eq!(forward(&format!("<{}@{}>", long(64), domain(62))), AddressError::PathTooLong.to_string());
+        // Without brackets it is no longer: others say it with them.
+        assert_eq!(forward(&format!("{}@{}", long(64), domain(61))), format!("{}@{}|", long(64), domain(61)));
+        assert_eq!(forward(&format!("{}@{}", long(64), domain(62))), AddressError::PathTooLong.to_string());
     }
 
     proptest! {
