@@ -49,7 +49,9 @@ hold! {
 
 /// So many octets of choices, then pieces of what may be said, and some noise.
 fn inputs(choices: usize, pieces: &'static [&'static str]) -> impl Strategy<Value = Input> {
-    let choices = proptest::collection::vec(any::<u8>(), choices);
+    // A driver says yes to a 4, and a session comes farther with it.
+    let yes = proptest::collection::vec(prop_oneof![3 => Just(4), 1 => any::<u8>()], choices);
+    let choices = prop_oneof![yes, proptest::collection::vec(any::<u8>(), choices)];
     let piece = prop_oneof![
         9 => proptest::sample::select(pieces).prop_map(|piece| piece.as_bytes().to_vec()),
         1 => proptest::collection::vec(any::<u8>(), 0..20),

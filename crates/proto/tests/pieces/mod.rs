@@ -2,6 +2,15 @@
 
 /// Of SMTP and LMTP.
 pub(super) const SMTP: &[&str] = &[
+    "EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<user@mymailserver>\r\n",
+    "LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<user@mymailserver>\r\nRCPT TO:<9@mymailserver>\r\n",
+    "MAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<user@mymailserver>\r\n",
+    "MAIL FROM:<>\r\nRCPT TO:<user@mymailserver>\r\nDATA\r\n",
+    "BDAT 3\r\na\r\n",
+    "BDAT 3 LAST\r\na\nb",
+    "BDAT 2 LAST\r\na\r",
+    "BDAT 3 LAST\r\n.\r\n",
+    "XREGISTER\r\nXRETRIEVE\r\nNOOP\r\n",
     "HELO\r\n",
     "EHLO client.example\r\n",
     "LHLO mx.example\r\n",
@@ -64,6 +73,8 @@ pub(super) const MAIL_DATA: &[&str] =
 
 /// Of POP3.
 pub(super) const POP3: &[&str] = &[
+    "USER alice\r\nPASS secret\r\n",
+    "DELE 1\r\nDELE 3\r\n",
     "CAPA\r\n",
     "USER alice\r\n",
     "PASS secret\r\n",
@@ -205,6 +216,8 @@ pub(super) const MESSAGES: &[&str] = &[
 
 /// Of what a POP3 server says.
 pub(super) const POP3_SERVER: &[&str] = &[
+    "+OK\r\n+OK\r\nUIDL\r\n.\r\n+OK\r\n+OK\r\n",
+    "+OK 2 20\r\n+OK\r\n1 10\r\n2 10\r\n.\r\n+OK\r\nHello\r\n.\r\n-ERR no\r\n",
     "+OK\r\n",
     "+OK 2 20\r\n",
     "-ERR [AUTH] no\r\n",
@@ -227,6 +240,10 @@ pub(super) const POP3_SERVER: &[&str] = &[
 
 /// Of what an SMTP server says.
 pub(super) const SMTP_SERVER: &[&str] = &[
+    "220 ready\r\n250-m\r\n250 AUTH PLAIN\r\n235 in\r\n",
+    "220 ready\r\n250-m\r\n250 PIPELINING\r\n",
+    "220 ready\r\n250-m\r\n250 CHUNKING\r\n",
+    "250 OK\r\n250 OK\r\n250 OK\r\n354 go on\r\n250 taken\r\n",
     "220 ready\r\n",
     "250 OK\r\n",
     "250 OK\r\n",

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proto::client::{Advance, Exchange, Octets};
+use proto::sasl::plain::Credentials;
 use proto::smtp::client::{Dialogue, Line};
 
 /// Longest line that a client may say outside a login and a message, its end included (RFC 5321 §4.5.3.1.4).
@@ -40,6 +43,14 @@ impl<'a> HostileServer<'a> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Panics if the user was shown that the client says this password, in clear or as a mechanism has it.
+    pub(super) fn assert_not_shown(&self, password: &str) {
+        let forms = [password.to_owned(), STANDARD.encode(password), credentials(password).encode()];
+        for line in self.shown().iter().filter(|line| line.starts_with('>')) {
+            assert!(!forms.iter().any(|form| line.contains(form)), "shown: {line:?}");
+        }
+    }
+
     /// Hears what the client says, and takes it away.
     pub(super) fn hear(&mut self, wire: &mut impl Octets) -> Vec<u8> {
         let said = wire.output().split().to_vec();
@@ -64,6 +75,11 @@ impl<'a> HostileServer<'a> {
             self.say(exchange.wire())?;
         }
     }
+}
+
+/// Those of the client's user.
+pub(super) fn credentials(password: &str) -> Credentials {
+    Credentials { user: "user".to_owned(), password: password.to_owned() }
 }
 
 /// Panics unless the octets are commands: lines of ASCII, short but for those of logins.

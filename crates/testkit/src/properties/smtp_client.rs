@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use proto::sasl::plain::Credentials;
 use proto::sasl::{self, Channel, Mechanism};
 use proto::smtp::client::{
     Begun, Content, Delivery, Envelope, Event, Message, Opening, Outcome, Reports, Retrieval, Session,
@@ -10,7 +9,7 @@ use proto::smtp::client::{
 use proto::{Address, ReversePath};
 
 use super::data_reader::message_of;
-use super::hostile_server::{HostileServer, assert_commands};
+use super::hostile_server::{HostileServer, assert_commands, credentials};
 use super::smtp_session::message::chunks;
 use super::{lines, parted, segments};
 use crate::world::{encrypted, hostname};
@@ -20,8 +19,6 @@ const CHOICES: usize = 8;
 
 const LETTER: &[u8] = b"Subject: hi\r\n\r\n.\r\n..hidden\r\n.\r\nQUIT\r\n";
 const PASSWORD: &str = "0hX-pencil";
-/// The password in base64, as LOGIN says it.
-const PASSWORD_IN_BASE64: &str = "MGhYLXBlbmNpbA==";
 
 /// An input is eight octets of choices and what a server says.
 pub fn smtp_client(input: &[u8]) {
@@ -43,9 +40,7 @@ fn run(choices: &[u8; CHOICES], segments: Vec<&[u8]>) -> (String, Vec<String>) {
         session = session.and_then(|session| talk.act(session, *choice));
     }
     let heard = String::from_utf8_lossy(&talk.server.heard).into_owned();
-    for line in talk.server.shown().iter().filter(|line| line.starts_with('>')) {
-        assert!(!line.contains(PASSWORD) && !line.contains(PASSWORD_IN_BASE64), "shown: {line:?}");
-    }
+    talk.server.assert_not_shown(PASSWORD);
     (heard, talk.events)
 }
 
@@ -111,7 +106,7 @@ impl Talk<'_> {
     }
 
     fn log_in(&mut self, session: Session) -> Option<Session> {
-        let credentials = Credentials { user: "user".to_owned(), password: PASSWORD.to_owned() };
+        let credentials = credentials(PASSWORD);
         let offers = |it: Mechanism| session.extensions().has_mechanism(it.name());
         let Some(exchange) = sasl::client::Exchange::begin(&credentials, &self.channel, offers, "nonce") else {
             return Some(session);
