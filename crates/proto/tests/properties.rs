@@ -47,6 +47,18 @@ hold! {
     smtp_session: 16, SMTP, 1000;
 }
 
+/// The login of RFC 7677 §3, and with other choices one for which the password is another.
+#[test]
+fn a_login_of_the_rfc_holds_with_every_choice() {
+    let [first, last] = ["n,,n=user,r=rOpr", "c=biws,r=rOpr"].map(|begin| {
+        let line = pieces::LOGINS.iter().find(|piece| piece.starts_with(begin));
+        line.unwrap().as_bytes()
+    });
+    for who in 0..32 {
+        properties::sasl(&[&[who], first, last, b"\n"].concat());
+    }
+}
+
 /// So many octets of choices, then pieces of what may be said, and some noise.
 fn inputs(choices: usize, pieces: &'static [&'static str]) -> impl Strategy<Value = Input> {
     // A driver says yes to a 4, and a session comes farther with it.
