@@ -1,5 +1,5 @@
 //! Holds what the workspace brings in to `deny.toml`: where it comes from, under which licence, what it must not be, and whose build
-//! scripts were read. `cargo deny check` says the same and knows advisories besides, but takes minutes to be built; this is a
+//! scripts are listed. `cargo deny check` says the same and knows advisories besides, but takes minutes to be built; this is a
 //! test among others. What is looked at is what this computer builds, tests included.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that can't go on must fail")]
 
@@ -57,9 +57,9 @@ fn nothing_is_there_that_is_banned() {
     assert_eq!(named(packages().iter().filter(|package| banned.contains(&package.name))), [""; 0]);
 }
 
-/// Both ways: a script that nobody has read, and a name that stands there for nothing.
+/// Both ways: a script that nobody has looked at, and a name that stands there for nothing.
 #[test]
-fn all_build_scripts_were_read() {
+fn all_build_scripts_are_listed() {
     let read = names(&deny_toml(), &["bans", "build", "allow-build-scripts"]);
     let built: BTreeSet<_> = packages().into_iter().filter(|it| it.has_build_script).map(|it| it.name).collect();
     assert_eq!(built.symmetric_difference(&read).collect::<Vec<_>>(), [""; 0]);

@@ -59,7 +59,7 @@ impl Stroke {
         let Some(name) = names.get(usize::from(self.file) % names.len().max(1)) else { return };
         let other = files[&names[usize::from(self.place) % names.len()]].clone();
         let file = files.get_mut(name).expect("a file of this name");
-        let at = file.len() * usize::from(self.place) >> 16;
+        let at = (file.len() * usize::from(self.place)) >> 16;
         let is_journal = name.starts_with("journal/");
         match self.what % 8 {
             0 => file.iter_mut().skip(at).zip(&self.octets).for_each(|(octet, new)| *octet = *new),
