@@ -12,12 +12,13 @@ mod data_reader;
 mod hostile_server;
 mod pop3_client;
 mod pop3_session;
+mod proxy_header;
 mod replies;
 mod sasl;
 mod smtp_client;
 mod smtp_session;
 
-use std::panic;
+use std::panic::{self, RefUnwindSafe};
 use std::path::Path;
 
 pub use self::addresses::addresses;
@@ -26,6 +27,7 @@ pub use self::command_parser::{Moment, Understood, command_parser, understand};
 pub use self::data_reader::data_reader;
 pub use self::pop3_client::pop3_client;
 pub use self::pop3_session::pop3_session;
+pub use self::proxy_header::proxy_header;
 pub use self::sasl::sasl;
 pub use self::smtp_client::smtp_client;
 pub use self::smtp_session::smtp_session;
@@ -33,7 +35,7 @@ pub use self::smtp_session::smtp_session;
 use crate::noise::noise;
 
 /// Tries a property with every input that once made it fail: the files in `folder/name/`, of which there may be none.
-pub fn replay(folder: &Path, name: &str, property: fn(&[u8])) {
+pub fn replay(folder: &Path, name: &str, property: impl Fn(&[u8]) + RefUnwindSafe) {
     assert!(folder.is_dir(), "{}: no such folder", folder.display());
     let Ok(entries) = folder.join(name).read_dir() else { return };
     for entry in entries {
