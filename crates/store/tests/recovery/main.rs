@@ -29,6 +29,7 @@ fn damage_stands_anywhere() {
     for file in 0..6 {
         for place in (0..=u8::MAX).step_by(20) {
             store_recovery(&[0, file, place, 0, 3, 0xff, b'x', 0]);
+            store_recovery(&[0, file, place, 0, 2, 0xff, b'x']);
         }
     }
 }

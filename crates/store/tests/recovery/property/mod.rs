@@ -32,11 +32,14 @@ pub(crate) fn store_recovery(input: &[u8]) {
     if let Some(had) = &had {
         is_what_was_sent(had, &damage);
     }
-    // What has been opened and closed may have been wrong, and can be checked again.
-    mended(&opened, &damage);
-    let unopened = folder.path().join("unopened");
-    image::write(&files, &unopened);
-    mended(&unopened, &damage);
+    // It is mended as it was found, or as the opening has left it: both take their time.
+    if input.len().is_multiple_of(2) {
+        let unopened = folder.path().join("unopened");
+        image::write(&files, &unopened);
+        mended(&unopened, &damage);
+    } else {
+        mended(&opened, &damage);
+    }
 }
 
 /// A look changes nothing.
