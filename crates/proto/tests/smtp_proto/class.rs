@@ -119,7 +119,7 @@ fn class_of_parameters(parameters: &[&str], verb: &str) -> Option<Class> {
                 .is_ok_and(|octets: u64| octets > 50 << 20 || value.starts_with('+'))
                 .then_some(Class::Value),
             "ENVID" => (!is_xtext(value, 100)).then_some(Class::Value),
-            "AUTH" => (value != "<>" && !is_address(value)).then_some(Class::Value),
+            "AUTH" => (value != "<>" && !(is_xtext(value, 500) && is_address(value))).then_some(Class::Value),
             "ORCPT" => match value.split_once(';') {
                 Some((kind, address)) if kind.eq_ignore_ascii_case("rfc822") => {
                     (!is_xtext(address, 256)).then_some(Class::Value)

@@ -222,64 +222,80 @@ fn each_class_has_its_differences() {
     }
 }
 
-fn word() -> impl Strategy<Value = String> {
-    let paths =
-        ["<a@b.example>", "<>", "<Postmaster>", "<a.b+c@d>", "9@m", "<\"a b\"@c>", "<@x,@y:a@b>", "<a@[1.2.3.4]>"];
-    let parameters = [
-        " SIZE=1",
-        " SIZE=",
-        " BODY=8BITMIME",
-        " BODY=7BIT",
-        " BODY=BINARYMIME",
-        " SMTPUTF8",
-        " AUTH=<>",
-        " AUTH=a@b",
-        " RET=FULL",
-        " RET=HDRS",
-        " ENVID=a+2Bb",
-        " NOTIFY=NEVER",
-        " NOTIFY=SUCCESS,FAILURE",
-        " NOTIFY=DELAY",
-        " ORCPT=rfc822;a@b",
-        " ORCPT=utf-8;a@b",
-        " BY=1;R",
-        " HOLDFOR=1",
-    ];
-    prop_oneof![
-        6 => proptest::sample::select(paths.to_vec()).prop_map(str::to_owned),
-        6 => proptest::sample::select(parameters.to_vec()).prop_map(str::to_owned),
-        1 => proptest::sample::select(vec![" ", "<", ">", "@", ".", ",", "=", "+", ";", ":", "\"", "\\", "-", "a", "LAST", "+7F"])
-            .prop_map(str::to_owned),
-        1 => "[ -~]{0,5}",
-        1 => "\\PC{0,3}",
-    ]
+const PATHS: &[&str] =
+    &["<a@b.example>", "<>", "<Postmaster>", "<a.b+c@d>", "9@m", "<\"a b\"@c>", "<@x,@y:a@b>", "<a@[1.2.3.4]>"];
+const OF_MAIL: &[&str] = &[
+    " SIZE=7",
+    " BODY=8BITMIME",
+    " BODY=7BIT",
+    " BODY=BINARYMIME",
+    " SMTPUTF8",
+    " AUTH=<>",
+    " AUTH=a@b",
+    " RET=FULL",
+    " RET=HDRS",
+    " ENVID=a+2Bb",
+    " BY=1;R",
+    " HOLDFOR=1",
+];
+const OF_RCPT: &[&str] = &[
+    " NOTIFY=NEVER",
+    " NOTIFY=SUCCESS,FAILURE",
+    " NOTIFY=DELAY",
+    " ORCPT=rfc822;a+2Bb@c",
+    " ORCPT=utf-8;a@b",
+    " CONNEG",
+];
+const MARKS: &[&str] =
+    &[" ", "<", ">", "@", ".", ",", "=", "+", ";", ":", "\"", "\\", "-", "a", "LAST", "+7F", " SIZE="];
+const VERBS: &[&str] = &[
+    "MAIL FROM:",
+    "RCPT TO:",
+    "mail from: ",
+    "EHLO ",
+    "HELO",
+    "DATA",
+    "BDAT 3",
+    "BDAT ",
+    "RSET",
+    "NOOP",
+    "QUIT",
+    "VRFY ",
+    "EXPN ",
+    "HELP",
+    "STARTTLS",
+    "AUTH PLAIN",
+    "AUTH ",
+    "",
+];
+
+fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    proptest::sample::select(words).prop_map(str::to_owned)
+}
+
+/// A line of an envelope, good but for some mark that may stand somewhere.
+fn envelope_line(verb: &'static str, parameters: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let mark = proptest::option::weighted(0.3, (any::<proptest::sample::Index>(), one_of(MARKS)));
+    (one_of(PATHS), proptest::collection::vec(one_of(parameters), 0..4), mark).prop_map(
+        move |(path, parameters, mark)| {
+            let mut line = format!("{verb}{path}{}", parameters.concat());
+            if let Some((at, mark)) = mark {
+                line.insert_str(at.index(line.len()), &mark);
+            }
+            line
+        },
+    )
 }
 
 fn line() -> impl Strategy<Value = String> {
-    let verbs = [
-        "MAIL FROM:",
-        "RCPT TO:",
-        "MAIL FROM:",
-        "RCPT TO:",
-        "mail from: ",
-        "EHLO ",
-        "HELO",
-        "DATA",
-        "BDAT 3",
-        "BDAT ",
-        "RSET",
-        "NOOP",
-        "QUIT",
-        "VRFY ",
-        "EXPN ",
-        "HELP",
-        "STARTTLS",
-        "AUTH PLAIN",
-        "AUTH ",
-        "",
-    ];
-    (proptest::sample::select(verbs.to_vec()), proptest::collection::vec(word(), 0..5))
-        .prop_map(|(verb, words)| verb.to_owned() + &words.concat())
+    let word =
+        prop_oneof![4 => one_of(PATHS), 4 => one_of(OF_MAIL), 1 => one_of(MARKS), 1 => "[ -~]{0,5}", 1 => "\\PC{0,3}"];
+    let any_line = (one_of(VERBS), proptest::collection::vec(word, 0..5));
+    prop_oneof![
+        envelope_line("MAIL FROM:", OF_MAIL),
+        envelope_line("RCPT TO:", OF_RCPT),
+        any_line.prop_map(|(verb, words)| verb + &words.concat()),
+    ]
 }
 
 proptest! {
