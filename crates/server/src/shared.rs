@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::sasl::scram::Verifier;
 use proto::{pop3, smtp};
+use store::AccountId;
 use tokio::sync::watch;
 
 use crate::config::{AliasError, AliasTable, Config, Listen, Protocol};
@@ -21,12 +22,22 @@ use crate::tls::Acceptor;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
+/// Who asks for addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Seeker {
+    Peer(Peer),
+    /// Wherever it comes from.
+    Account(AccountId),
+}
+
 /// The server behind its listeners.
 pub(crate) struct Shared<S> {
     pub(crate) store: S,
     pub(crate) connections: Arc<Connections>,
     /// Connections that were one too many.
     pub(crate) refusals: Rarely,
+    /// Sessions that had to be ended.
+    pub(crate) ends: Rarely,
     /// Mail that was refused because a mailbox is full.
     pub(crate) full_mailboxes: Rarely,
     pub(crate) presence: Arc<Presence>,
@@ -36,8 +47,8 @@ pub(crate) struct Shared<S> {
     pub(crate) failures: Failures,
     /// How often each peer has registered in an hour.
     pub(crate) registrations: Tally<Peer>,
-    /// For how many addresses that are not there each peer has asked in an hour.
-    pub(crate) unknown_recipients: Tally<Peer>,
+    /// For how many addresses that are not there each peer has asked in an hour, and each account that has a password.
+    pub(crate) unknown_recipients: Tally<Seeker>,
     pub(crate) room: KnownRoom,
     decoy_secret: [u8; 32],
     settings: RwLock<Arc<Settings>>,
@@ -98,6 +109,7 @@ impl<S> Shared<S> {
             store,
             connections: Arc::default(),
             refusals: Rarely::default(),
+            ends: Rarely::default(),
             full_mailboxes: Rarely::default(),
             presence: Arc::default(),
             stopping: watch::Sender::new(false),

@@ -2,12 +2,15 @@
 
 use std::fs::{self, Permissions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use rustix::process::geteuid;
 
 use crate::listener::BACKLOG;
 
@@ -27,8 +30,19 @@ pub(crate) fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
         listener => listener?,
     };
     let file = SocketFile(path.to_owned());
-    fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    open_to_all(path)?;
     Ok((listener, file))
+}
+
+/// By what was just made, and not by its path: whoever else may write in the folder could put a link there meanwhile.
+fn open_to_all(path: &Path) -> io::Result<()> {
+    let file = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let found = fstat(&file)?;
+    let is_socket = FileType::from_raw_mode(found.st_mode) == FileType::Socket;
+    if !is_socket || found.st_uid != geteuid().as_raw() || found.st_nlink != 1 {
+        return Err(io::Error::other("somebody else has put another file in the socket's place"));
+    }
+    fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), Permissions::from_mode(MODE))
 }
 
 impl Drop for SocketFile {

@@ -131,12 +131,12 @@ async fn make_without_server(data: &Path, folder: &Path) -> Result<Result<Backed
     Ok(watched(|tell| store.back_up(folder, tell)).await)
 }
 
-/// Root makes a backup as the owner of the data folder, who may read and write no more than the server may.
+/// Root makes a backup as the owner of the store, who may read and write no more than the server may.
 fn become_owner(data: &Path) -> anyhow::Result<()> {
-    let Ok(there) = fs::metadata(data) else { return Ok(()) };
+    let Ok(there) = fs::symlink_metadata(data.join(store::embedded::DATABASE)) else { return Ok(()) };
     if geteuid().is_root() && there.uid() != 0 {
         become_ids(Uid::from_raw(there.uid()), Gid::from_raw(there.gid()))
-            .with_context(|| format!("cannot become the owner of {}", data.display()))?;
+            .with_context(|| format!("cannot become the owner of the store in {}", data.display()))?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep};
 
 use crate::shared::Settings;
@@ -43,7 +44,13 @@ pub(crate) struct Surroundings<'a> {
     /// Rings at a deadline or before it. Most deadlines move before they are reached, so it is set again only when it has rung,
     /// or for an earlier one.
     timer: Pin<&'a mut Sleep>,
+    /// The octets since it last let others have their turn.
+    since_turn: usize,
 }
+
+/// After so many octets in either direction others have their turn: a peer that always has something to say, and reads all that it
+/// hears, would never wait otherwise, and keep a thread to itself.
+const TURN_OCTETS: usize = 16 << 10;
 
 impl<'a> Surroundings<'a> {
     /// With what resolves when the server stops, and a timer for any time.
@@ -52,23 +59,34 @@ impl<'a> Surroundings<'a> {
         stopping: Pin<&'a mut (dyn Future<Output = ()> + Send)>,
         timer: Pin<&'a mut Sleep>,
     ) -> Self {
-        Self { settings, stopping: Some(stopping), timer }
+        Self { settings, stopping: Some(stopping), timer, since_turn: 0 }
     }
 
     /// Waits for input, the session's deadline or the server's end. `false`: the peer has closed.
     async fn receive(&mut self, session: &mut impl Session, transport: &mut Transport) -> io::Result<bool> {
         let deadline = session.deadline().into();
-        poll_fn(|context| {
+        let received = poll_fn(|context| {
             if !session.is_stopping() && self.poll_stop(context).is_ready() {
                 session.stop();
-                return Poll::Ready(Ok(true));
+                return Poll::Ready(Ok(None));
             }
             if let Poll::Ready(received) = transport.poll_receive(context, session.input()) {
-                return Poll::Ready(received.map(|octets| octets > 0));
+                return Poll::Ready(received.map(Some));
             }
-            self.poll_deadline(context, deadline).map(|()| Ok(true))
+            self.poll_deadline(context, deadline).map(|()| Ok(None))
         })
-        .await
+        .await?;
+        self.take_turns(received.unwrap_or(0)).await;
+        Ok(received != Some(0))
+    }
+
+    /// So many octets have come or gone.
+    async fn take_turns(&mut self, octets: usize) {
+        self.since_turn += octets;
+        if self.since_turn >= TURN_OCTETS {
+            self.since_turn = 0;
+            yield_now().await;
+        }
     }
 
     /// Writes all of it, for a peer that reads.
@@ -85,7 +103,9 @@ impl<'a> Surroundings<'a> {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.settings.config.timeouts.data);
             self.poll_deadline(context, deadline).map(|()| Err(io::ErrorKind::TimedOut.into()))
         })
-        .await
+        .await?;
+        self.take_turns(octets.len()).await;
+        Ok(())
     }
 
     /// Encrypts the connection.

@@ -17,6 +17,7 @@ mod unknown;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use proto::Address;
 use proto::sasl::Channel;
@@ -101,10 +102,13 @@ impl<S: Store> Client<S> {
         self.identity.as_deref().filter(|identity| !identity.bond.has_ended())
     }
 
-    /// Tells the operator whose session had to be ended, and why.
+    /// Tells the operator of sessions that had to be ended, now and then of one of them.
     pub(crate) fn tell_of_end(&self, reason: Option<&impl fmt::Display>) {
-        if let Some(reason) = reason {
-            tracing::info!(peer = %self.peer, protocol = %self.listen().protocol, %reason, "a session was ended");
+        let Some(reason) = reason else { return };
+        let (peer, protocol) = (self.peer, self.listen().protocol);
+        tracing::debug!(%peer, %protocol, %reason, "ended");
+        if let Some(times) = self.shared.ends.happened(Instant::now()) {
+            tracing::info!(%peer, %protocol, %reason, times, "a session was ended");
         }
     }
 

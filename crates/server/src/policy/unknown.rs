@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::Client;
 use crate::peers::Peer;
+use crate::shared::Seeker;
 
 /// So many are answered at once: anybody mistypes, or has an old address book.
 const AT_ONCE: u32 = 10;
@@ -19,15 +20,13 @@ const STEP: Duration = Duration::from_millis(20);
 const DELAY_MAX: Duration = Duration::from_secs(1);
 
 impl<S: Store> Client<S> {
-    /// May it ask for an address? Not when its peer has asked for too many that are not there: then neither these nor those that
-    /// are there get another answer.
+    /// May it ask for an address? Not when it has asked for too many that are not there: then neither these nor those that are
+    /// there get another answer.
     pub(super) fn may_ask(&self) -> Result<(), Reply> {
-        if self.has_no_peer_limit() {
-            return Ok(());
-        }
         let per_hour = self.settings.config.limits.unknown_recipients_per_peer_per_hour;
-        match self.shared.unknown_recipients.count_of(&Peer::from(self.peer), Instant::now()) {
-            unknown if unknown > per_hour => Err(replies::ASKS_TOO_OFTEN),
+        let count = |seeker| self.shared.unknown_recipients.count_of(&seeker, Instant::now());
+        match self.seeker().map(count) {
+            Some(unknown) if unknown > per_hour => Err(replies::ASKS_TOO_OFTEN),
             _ => Ok(()),
         }
     }
@@ -38,7 +37,7 @@ impl<S: Store> Client<S> {
             return replies::NO_SUCH_USER;
         }
         self.unknown_recipients = self.unknown_recipients.saturating_add(1);
-        self.count_for_peer();
+        self.count_unknown();
         sleep(delay(self.unknown_recipients)).await;
         match self.unknown_recipients > self.settings.config.limits.unknown_recipients {
             true => replies::TOO_MANY_UNKNOWN,
@@ -46,20 +45,25 @@ impl<S: Store> Client<S> {
         }
     }
 
-    fn count_for_peer(&self) {
-        if self.has_no_peer_limit() {
-            return;
-        }
+    fn count_unknown(&self) {
+        let Some(seeker) = self.seeker() else { return };
         let per_hour = self.settings.config.limits.unknown_recipients_per_peer_per_hour;
-        let unknown = self.shared.unknown_recipients.add(Peer::from(self.peer), Instant::now());
+        let unknown = self.shared.unknown_recipients.add(seeker, Instant::now());
         if unknown == per_hour.saturating_add(1) {
             tracing::warn!(peer = %self.peer, per_hour, "it asked for more addresses that are not there than limits.unknown_recipients_per_peer_per_hour: no recipient is taken from there");
         }
     }
 
-    /// All users of this machine are one peer, and so is a mail server that hands us the mail of everybody.
-    fn has_no_peer_limit(&self) -> bool {
-        self.peer.is_local() || self.listen().role() == Role::Lmtp
+    /// Whose count it is. Whoever has shown a password answers for itself, so that nobody is kept from sending by a stranger behind
+    /// the same address. All others on this machine are one peer, and have no limit; nor has a mail server that hands us the mail
+    /// of everybody.
+    fn seeker(&self) -> Option<Seeker> {
+        match self.identity() {
+            _ if self.listen().role() == Role::Lmtp => None,
+            Some(identity) if identity.authenticated => Some(Seeker::Account(identity.account)),
+            _ if self.peer.is_local() => None,
+            _ => Some(Seeker::Peer(Peer::from(self.peer))),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::path::Path;
 use super::OpenError;
 
 pub(super) const LOCK: &str = "lock";
-pub(super) const DATABASE: &str = "mail.db";
+/// The file of the tables in the folder of a store.
+pub const DATABASE: &str = "mail.db";
 /// SQLite's write-ahead log.
 pub(super) const LOG: &str = "mail.db-wal";
 pub(super) const BODIES: &str = "bodies";

@@ -54,7 +54,7 @@ mod tests;
 
 pub use backup::back_up;
 pub use body::{CHUNK_OCTETS, EmbeddedBody, JOURNAL_OCTETS_MAX};
-pub use folder::create as create_folder;
+pub use folder::{DATABASE, create as create_folder};
 pub use open::OpenError;
 pub use reader::EmbeddedReader;
 pub use recovery::RecoveryError;

@@ -1,10 +1,15 @@
 //! systemd, or whatever else supervises the server in its way: sockets that are handed over, and what is told of its state. Where
 //! nothing does, all of this is nothing.
 
+use std::ffi::OsStr;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
+use std::{env, io, process};
 
 use listenfd::ListenFd;
-use sd_notify::{NotifyState, notify, watchdog_enabled};
+use rustix::time::{ClockId, clock_gettime};
 use server::{Handle, Inherited};
 use store::Store;
 use tokio::time::interval;
@@ -30,35 +35,50 @@ pub(super) fn inherited() -> Result<Vec<Inherited>, Failure> {
 
 /// It serves, as this text tells.
 pub(super) fn tell_ready(status: &str) {
-    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+    tell(&format!("READY=1\nSTATUS={status}"));
 }
 
 /// It reads its configuration again, and then says that it is ready.
 pub(super) fn tell_reloading() {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::warn!(%error, "cannot read the clock for the supervisor"),
-    }
+    let now = clock_gettime(ClockId::Monotonic);
+    let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
 }
 
 /// It stops.
 pub(super) fn tell_stopping() {
-    tell(&[NotifyState::Stopping]);
+    tell("STOPPING=1");
 }
 
-fn tell(states: &[NotifyState<'_>]) {
-    if let Err(error) = notify(states) {
+fn tell(state: &str) {
+    if let Some(Err(error)) = env::var_os("NOTIFY_SOCKET").map(|socket| notify(&socket, state)) {
         tracing::warn!(%error, "cannot tell the supervisor how it is");
     }
 }
 
+/// sd_notify(3), but without connect(2), which the server has given up.
+fn notify(socket: &OsStr, state: &str) -> io::Result<()> {
+    let address = match socket.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        path => SocketAddr::from_pathname(OsStr::from_bytes(path))?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(state.as_bytes(), &address).map(drop)
+}
+
+/// How long the supervisor waits for a sign of life, if this process is whom it watches (sd_watchdog_enabled(3)).
+fn watchdog_patience() -> Option<Duration> {
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    let is_watched = env::var_os("WATCHDOG_PID").is_none() || number("WATCHDOG_PID") == Some(process::id().into());
+    number("WATCHDOG_USEC").filter(|microseconds| is_watched && *microseconds > 0).map(Duration::from_micros)
+}
+
 /// Tells the watchdog, twice in its time, that the server is alive; but not before its store has answered.
 pub(super) async fn watch<S: Store>(handle: Handle<S>) {
-    let Some(patience) = watchdog_enabled().filter(|patience| *patience > Duration::ZERO) else { return };
+    let Some(patience) = watchdog_patience() else { return };
     let mut ticks = interval(patience / 2);
     loop {
         ticks.tick().await;
         handle.store_answers().await;
-        tell(&[NotifyState::Watchdog]);
+        tell("WATCHDOG=1");
     }
 }

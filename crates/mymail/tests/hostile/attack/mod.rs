@@ -52,6 +52,7 @@ attacks! {
     "guessing" 16 logins::guess;
     "guessing POP3" 16 logins::guess_pop3;
     "harvest" 16 logins::harvest;
+    "empty words" 20 words::empty_words;
     "junk" 8 words::junk;
     "long lines" 8 words::long_line;
 }

@@ -37,3 +37,18 @@ pub(super) async fn long_line(stage: &Stage, number: u64) -> io::Result<()> {
     client.write_octets(b"\r\n").await?;
     client.line().await.map(drop)
 }
+
+/// Thousands of commands at once that cost little, do nothing, and are answered at length.
+pub(super) async fn empty_words(stage: &Stage, number: u64) -> io::Result<()> {
+    const TIMES: usize = 2000;
+    let peer = Peer::hostile(number, 50);
+    let (mut client, command) = match number % 2 {
+        0 => (peer.greeted(&stage.smtp).await?, "HELP\r\n"),
+        _ => (peer.connect(&stage.pop3).await?, "CAPA\r\n"),
+    };
+    loop {
+        client.write_octets(command.repeat(TIMES).as_bytes()).await?;
+        // Octets and not lines, so that the server has the work and not this client.
+        client.octets(&mut [0; 200_000]).await?;
+    }
+}

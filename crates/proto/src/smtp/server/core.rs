@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::config::Config;
+use super::config::{Config, Role};
 use crate::flow::{Flow, INPUT_OCTETS_MAX};
 use crate::sasl::Channel;
 use crate::smtp::{Reply, replies};
@@ -112,13 +112,14 @@ impl Core {
         }
     }
 
-    /// Refuses on the driver's word. With a client that has no account it counts: asking who lives here has an end.
+    /// Refuses on the driver's word. With a client that has no account it counts, for asking who lives here has an end; not with a
+    /// mail server that hands us the mail of others, whose recipients they have chosen.
     pub(super) fn refuse(&mut self, reply: &Reply) {
         // The account has ended in another session.
         if [replies::REGISTER_FIRST, replies::LOG_IN_FIRST].contains(reply) {
             self.bound = false;
         }
-        if self.bound { self.reply(reply) } else { self.error(reply) }
+        if self.bound || self.config.role == Role::Lmtp { self.reply(reply) } else { self.error(reply) }
     }
 
     /// Answers what the client did wrong, and counts it.

@@ -28,6 +28,8 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_fork,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_vfork,
+    // Other servers, on this machine or elsewhere.
+    libc::SYS_connect,
     // Another user, or another view of the system.
     libc::SYS_setuid,
     libc::SYS_setgid,
@@ -100,7 +102,7 @@ pub(super) fn forbid() -> Result<(), Error> {
     // Threads are started, processes are not.
     let thread = libc::CLONE_THREAD as u64;
     rules.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(thread), 0)?]);
-    // For the admin socket and systemd. What listens to the network is there, and what connects to it is not needed.
+    // For the admin socket and what systemd is told. What listens to the network is there.
     rules.insert(libc::SYS_socket, vec![rule(0, SeccompCmpOp::Ne, libc::AF_UNIX as u64)?]);
     apply(rules, libc::EPERM)?;
     // Its flags are in memory, where no filter sees them. The C library takes the older call where this one is not known.
