@@ -29,6 +29,7 @@ const PIECES: &[&str] = &[
     "bob = []\n",
     "j\u{fc}rgen = \"9\"\n",
     "[registration]\n",
+    "[registration]\ntokens = [\"sesame\"]\nlease = \"24h\"\n",
     "tokens = [\"sesame\"]\n",
     "lease = \"24h\"\n",
     "[limits]\n",

@@ -14,9 +14,16 @@ pub(crate) fn config(input: &[u8]) {
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
     let aliases = config.check_aliases().map_err(|error| error.to_string());
-    let printed = config.resolved().expect("what was read can be printed");
+    let printed = without_tokens(&config);
     fs::write(file.path(), &printed).expect("room");
     let again = Config::read(file.path()).unwrap_or_else(|error| panic!("{error}: {printed}"));
-    assert_eq!(again.resolved().expect("what was read can be printed"), printed);
+    assert_eq!(without_tokens(&again), printed);
     assert_eq!(again.check_aliases().map_err(|error| error.to_string()), aliases, "{printed}");
+}
+
+/// The configuration as it is printed. Its tokens are not: how many there are stands in their place, which is no list.
+fn without_tokens(config: &Config) -> String {
+    let printed = config.resolved().expect("what was read can be printed");
+    let lines = printed.lines().filter(|line| !line.starts_with("tokens = "));
+    lines.map(|line| format!("{line}\n")).collect()
 }
