@@ -113,4 +113,23 @@ mod tests {
             assert_eq!(fs::read(path).unwrap(), b"precious");
         }
     }
+
+    #[test]
+    fn what_somebody_puts_in_the_place_of_a_socket_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, to_socket, socket] =
+            ["file", "link", "to-socket", "socket"].map(|name| folder.path().join(name));
+        fs::write(&file, "precious").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let _listener = UnixListener::bind(&socket).unwrap();
+        fs::set_permissions(&socket, Permissions::from_mode(0o600)).unwrap();
+        fs::hard_link(&socket, &to_socket).unwrap();
+        for path in [&file, &link, &to_socket, &socket] {
+            assert!(open_to_all(path).is_err(), "{}", path.display());
+        }
+        for path in [&file, &socket] {
+            assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+        }
+    }
 }
