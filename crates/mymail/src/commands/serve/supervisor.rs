@@ -35,19 +35,19 @@ pub(super) fn inherited() -> Result<Vec<Inherited>, Failure> {
 
 /// It serves, as this text tells.
 pub(super) fn tell_ready(status: &str) {
-    tell(&format!("READY=1\nSTATUS={status}"));
+    tell(&format!("READY=1\nSTATUS={status}\n"));
 }
 
 /// It reads its configuration again, and then says that it is ready.
 pub(super) fn tell_reloading() {
     let now = clock_gettime(ClockId::Monotonic);
     let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
-    tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}\n"));
 }
 
 /// It stops.
 pub(super) fn tell_stopping() {
-    tell("STOPPING=1");
+    tell("STOPPING=1\n");
 }
 
 fn tell(state: &str) {
@@ -79,6 +79,6 @@ pub(super) async fn watch<S: Store>(handle: Handle<S>) {
     loop {
         ticks.tick().await;
         handle.store_answers().await;
-        tell("WATCHDOG=1");
+        tell("WATCHDOG=1\n");
     }
 }
