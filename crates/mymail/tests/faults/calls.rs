@@ -11,8 +11,8 @@ use crate::strace::{Fault, Injected};
 const ROUNDS: usize = 3;
 /// More calls than a thread makes in them.
 const CALLS_MAX: u32 = 2000;
-/// Enough messages that the log of the tables is moved into the database.
-const MANY: usize = 3000;
+/// Enough messages that the log of the tables is moved into the database, however many of them the tables are told of at once.
+const MANY: usize = 12_000;
 
 const SYNCS: &str = "fsync,fdatasync";
 const WRITES: &str = "write,writev,pwrite64,pwritev,pwritev2";
