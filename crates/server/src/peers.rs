@@ -80,8 +80,11 @@ pub(crate) struct Connections {
 
 #[derive(Debug, Default)]
 struct Counts {
+    /// Of all peers that are known.
     total: usize,
     of_peer: HashMap<Peer, usize>,
+    /// Of those that a proxy has not told yet: they have room of their own, for a storm of them must not keep out the others.
+    unnamed: usize,
 }
 
 /// A connection that counts; it stops counting when this is dropped.
@@ -95,16 +98,17 @@ pub(crate) struct Admission {
 impl Connections {
     /// Counts one more connection, unless there are too many.
     pub(crate) fn admit(self: &Arc<Self>, peer: PeerAddress, limits: &Limits) -> Option<Admission> {
-        self.admit_unnamed(limits)?.name(peer, limits)
+        let peer = self.counts().take(peer, limits)?;
+        Some(Admission { connections: self.clone(), peer: Some(peer) })
     }
 
-    /// Counts one more connection, unless there are too many in all; whose it is turns out later.
+    /// Counts one more connection whose peer turns out later, unless there are as many of these as there may be of all.
     pub(crate) fn admit_unnamed(self: &Arc<Self>, limits: &Limits) -> Option<Admission> {
         let mut counts = self.counts();
-        if counts.total >= limits.connections {
+        if counts.unnamed >= limits.connections {
             return None;
         }
-        counts.total += 1;
+        counts.unnamed += 1;
         Some(Admission { connections: self.clone(), peer: None })
     }
 
@@ -113,18 +117,29 @@ impl Connections {
     }
 }
 
-impl Admission {
-    /// Counts it as this peer's, unless that has too many: more than one peer may have or, if it is another machine, more than
-    /// are left for others. So a few peers never take all connections; whoever has none yet gets one of the last.
-    pub(crate) fn name(mut self, address: PeerAddress, limits: &Limits) -> Option<Self> {
+impl Counts {
+    /// Counts one more as this peer's, unless there are too many in all or of this one: more than one peer may have or, if it is
+    /// another machine, more than are left for others. So a few peers never take all connections; whoever has none yet gets one
+    /// of the last.
+    fn take(&mut self, address: PeerAddress, limits: &Limits) -> Option<Peer> {
         let peer = Peer::from(address);
-        let mut counts = self.connections.counts();
-        let of_peer = counts.of_peer.get(&peer).copied().unwrap_or(0);
-        let left = limits.connections.saturating_sub(counts.total);
+        let of_peer = self.of_peer.get(&peer).copied().unwrap_or(0);
+        let left = limits.connections.checked_sub(self.total + 1)?;
         if of_peer >= limits.connections_per_peer || (!address.is_local() && of_peer > left) {
             return None;
         }
-        counts.of_peer.insert(peer, of_peer + 1);
+        self.of_peer.insert(peer, of_peer + 1);
+        self.total += 1;
+        Some(peer)
+    }
+}
+
+impl Admission {
+    /// Counts it as this peer's, unless that has too many.
+    pub(crate) fn name(mut self, address: PeerAddress, limits: &Limits) -> Option<Self> {
+        let mut counts = self.connections.counts();
+        let peer = counts.take(address, limits)?;
+        counts.unnamed -= 1;
         drop(counts);
         self.peer = Some(peer);
         Some(self)
@@ -134,8 +149,11 @@ impl Admission {
 impl Drop for Admission {
     fn drop(&mut self) {
         let mut counts = self.connections.counts();
+        let Some(peer) = self.peer else {
+            counts.unnamed -= 1;
+            return;
+        };
         counts.total -= 1;
-        let Some(peer) = self.peer else { return };
         if let Some(of_peer) = counts.of_peer.get_mut(&peer) {
             *of_peer -= 1;
             if *of_peer == 0 {
@@ -184,21 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_counts_before_its_peer_is_known() {
+    fn connections_whose_peers_are_not_known_have_room_of_their_own() {
         let (connections, limits) = (Arc::new(Connections::default()), limits(2, 1));
         let (first, second) =
             (connections.admit_unnamed(&limits).unwrap(), connections.admit_unnamed(&limits).unwrap());
-        assert!(
-            connections.admit_unnamed(&limits).is_none() && connections.admit(from("192.0.2.1"), &limits).is_none()
-        );
+        assert!(connections.admit_unnamed(&limits).is_none());
+        let other = connections.admit(from("192.0.2.2"), &limits);
+        assert!(other.is_some(), "whoever is known does not wait for them");
         let first = first.name(from("192.0.2.1"), &limits);
         assert!(first.is_some());
-        assert!(second.name(from("192.0.2.1"), &limits).is_none(), "one a peer");
-        let other = connections.admit(from("192.0.2.2"), &limits);
-        assert!(other.is_some(), "what was refused counts no more");
+        assert!(second.name(from("192.0.2.3"), &limits).is_none(), "two in all");
         drop((first, other));
         let counts = connections.counts();
-        assert!(counts.total == 0 && counts.of_peer.is_empty());
+        assert!(counts.total == 0 && counts.unnamed == 0 && counts.of_peer.is_empty());
     }
 
     #[test]

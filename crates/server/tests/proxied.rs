@@ -234,7 +234,7 @@ fn connections_are_counted_by_the_address_told() {
 }
 
 #[test]
-fn those_that_have_told_nothing_yet_count_in_all() {
+fn those_that_have_told_nothing_yet_are_as_many_as_all_may_be() {
     let server = start(Limits { connections: 2, ..Limits::default() });
     let _waiting = [server.connect(CLIENTS), server.connect(CLIENTS)];
     let heard = all(server.connect(CLIENTS));
