@@ -287,6 +287,9 @@ mod tests {
                 stream.read_exact(&mut request).await.unwrap();
                 assert_eq!(&request, b"\"hold\"\n");
                 stream.write_all(answer.as_bytes()).await.unwrap();
+                if !answer.ends_with('\n') {
+                    stream.shutdown().await.unwrap();
+                }
                 stream
             };
             tokio::join!(admin.hold(), served)
