@@ -1,5 +1,5 @@
-//! What is done from time to time: leases that have run out are swept, those of accounts in use are renewed, and peers that
-//! have been quiet are forgotten.
+//! What is done from time to time: leases that have run out are swept, those of accounts in use are renewed, sessions whose account
+//! has ended elsewhere are told, and peers that have been quiet are forgotten.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,8 +37,7 @@ async fn round<S: Store>(shared: &Shared<S>) {
     shared.look_for_room();
     let now = clock::steady();
     // First those in use: a sweep must not find them idle.
-    let touched = shared.store.touch(&shared.presence.in_use(), now).await;
-    let swept = match touched {
+    let swept = match shared.touch(&shared.presence.in_use(), now).await {
         Ok(()) => shared.store.sweep(clock::before(now, settings.config.registration.lease), now).await,
         Err(error) => Err(error),
     };
@@ -48,5 +47,34 @@ async fn round<S: Store>(shared: &Shared<S>) {
         }
         Ok(_) => tracing::debug!("no lease ran out"),
         Err(error) => tracing::error!(%error, "cannot sweep leases"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::embedded::Embedded;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::presence::Bond;
+    use crate::shared::Settings;
+
+    #[tokio::test]
+    async fn sessions_of_an_account_that_has_ended_elsewhere_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Embedded::open(folder.path()).unwrap();
+        let shared = Shared::new(Settings::new(Config::default(), None).unwrap(), store, [0; 32]);
+        let mut accounts = Vec::new();
+        for address in ["alice@mymailserver", "bob@mymailserver"] {
+            let registered = shared.store.register(&address.parse().unwrap(), None, clock::steady()).await;
+            accounts.push(registered.unwrap());
+        }
+        let bonds: Vec<_> = accounts.iter().map(|account| shared.presence.bind(*account)).collect();
+        let ended = || Vec::from_iter(bonds.iter().map(Bond::has_ended));
+        round(&shared).await;
+        assert_eq!(ended(), [false, false]);
+        shared.store.end_account(accounts[0], clock::steady()).await.unwrap();
+        round(&shared).await;
+        assert_eq!(ended(), [true, false]);
     }
 }

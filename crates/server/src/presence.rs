@@ -38,9 +38,11 @@ impl Presence {
         Bond { presence: self.clone(), account, ended: in_use.ended.clone() }
     }
 
-    /// The accounts in use.
+    /// The accounts in use, those that are gone not among them.
     pub(crate) fn in_use(&self) -> Vec<AccountId> {
-        self.accounts().keys().copied().collect()
+        let accounts = self.accounts();
+        let living = accounts.iter().filter(|(_, in_use)| !in_use.ended.load(Ordering::Acquire));
+        living.map(|(account, _)| *account).collect()
     }
 
     /// An account is gone, for all its sessions.
@@ -109,6 +111,7 @@ mod tests {
         let other = presence.bind(AccountId(2));
         presence.end(AccountId(1));
         presence.end(AccountId(3));
+        assert_eq!(presence.in_use(), [AccountId(2)]);
         assert!(first.has_ended() && second.has_ended() && !other.has_ended());
         assert!(presence.bind(AccountId(1)).has_ended(), "one that comes late has no account either");
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::sasl::scram::Verifier;
 use proto::{pop3, smtp};
-use store::AccountId;
+use store::{AccountId, Store, StoreError, Timestamp};
 use tokio::sync::watch;
 
 use crate::config::{AliasError, AliasTable, Config, Listen, Protocol};
@@ -141,6 +141,17 @@ impl<S> Shared<S> {
     /// A name for a message, in its trace line and in the log.
     pub(crate) fn trace_id(&self) -> TraceId {
         TraceId(self.next_trace_id.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl<S: Store> Shared<S> {
+    /// Notes that these accounts were used now. Those that have ended meanwhile, on another server perhaps, end for all
+    /// their sessions here.
+    pub(crate) async fn touch(&self, accounts: &[AccountId], now: Timestamp) -> Result<(), StoreError> {
+        for ended in self.store.touch(accounts, now).await? {
+            self.presence.end(ended);
+        }
+        Ok(())
     }
 }
 

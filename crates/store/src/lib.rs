@@ -88,11 +88,16 @@ pub trait Store: Send + Sync + 'static {
     /// accounts with a name that are idle stay so. Returns by how many seconds they have been moved.
     fn resume(&self, idle_since: Timestamp, now: Timestamp) -> impl Future<Output = Result<i64, StoreError>> + Send;
 
-    /// Notes that these accounts were used now.
-    fn touch(&self, ids: &[AccountId], now: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Notes that these accounts were used now. Returns those of them that have ended, each once: by somebody else perhaps.
+    fn touch(
+        &self,
+        ids: &[AccountId],
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<AccountId>, StoreError>> + Send;
 
-    /// Ends the accounts with a numbered address and a verifier that were last used before `idle_since`, whose
-    /// addresses are then free at once, and lets go of addresses held until `now` or earlier.
+    /// Ends the accounts that were last used before `idle_since`, but for those with a name and a verifier, and lets go of
+    /// addresses held until `now` or earlier. The addresses of those accounts are free at once. Whoever has an account in use
+    /// touches it first: one without a verifier that is found here has lost its session, and nobody could note that.
     fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> impl Future<Output = Result<Swept, StoreError>> + Send;
 
     /// Whether it takes writes: [`StoreError::Poisoned`] if not. As cheap as a look at a flag.

@@ -170,7 +170,7 @@ pub struct StoredMessage {
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Accounts whose lease had run out.
+    /// Accounts whose lease had run out, or that no session spoke for any more.
     pub accounts: u64,
     /// Addresses that are free again, those of the accounts among them.
     pub addresses: u64,

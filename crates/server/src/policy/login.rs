@@ -96,7 +96,7 @@ impl<S: Store> Client<S> {
             return Err(refused);
         }
         // A store that takes no writes can still be read from.
-        if let Err(error) = self.shared.store.touch(&[account.id], clock::steady()).await {
+        if let Err(error) = self.shared.touch(&[account.id], clock::steady()).await {
             log_failure(&error, "cannot note that an account is in use");
         }
         tracing::info!(peer = %self.peer, protocol = %self.listen().protocol, address = %account.address, "logged in");

@@ -151,7 +151,7 @@ async fn depart<S: Store>(shared: &Shared<S>, settings: &Settings, identity: Ide
         Ok(Some(found)) if found.verifier.is_none() => {
             shared.store.end_account(account, clock::after(now, settings.config.registration.lease)).await
         }
-        Ok(_) => shared.store.touch(&[account], now).await,
+        Ok(_) => shared.touch(&[account], now).await,
         Err(error) => Err(error),
     };
     if let Err(error) = result {

@@ -1,5 +1,7 @@
 //! What is done to accounts, in SQL.
 
+use std::collections::BTreeSet;
+
 use proto::sasl::scram::Verifier;
 use proto::{Address, Domain};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -230,16 +232,25 @@ pub(super) fn resume(group: &Group<'_>, idle_since: Timestamp, now: Timestamp) -
     Ok(away)
 }
 
-/// Sets the time of last use.
-pub(super) fn touch(group: &Group<'_>, used: &[AccountId], now: Timestamp) -> rusqlite::Result<()> {
+/// Sets the time of last use. Which of them have ended.
+pub(super) fn touch(group: &Group<'_>, used: &[AccountId], now: Timestamp) -> rusqlite::Result<Vec<AccountId>> {
     let mut touch = group.prepare_cached("UPDATE account SET used_at = ?2 WHERE id = ?1 AND held_until IS NULL")?;
-    used.iter().try_for_each(|id| touch.execute(params![id, now]).map(drop))
+    let mut ended = BTreeSet::new();
+    for id in used {
+        if touch.execute(params![id, now])? == 0 {
+            ended.insert(*id);
+        }
+    }
+    Ok(Vec::from_iter(ended))
 }
 
 /// Ends what was idle, and forgets the holds that are over.
 pub(super) fn sweep(group: &mut Group<'_>, idle_since: Timestamp, now: Timestamp) -> rusqlite::Result<Swept> {
+    // Two queries, because there is an index for each.
     const IDLE: &str = "SELECT id FROM account
-        WHERE number IS NOT NULL AND verifier IS NOT NULL AND held_until IS NULL AND used_at < ?1";
+            WHERE number IS NOT NULL AND verifier IS NOT NULL AND held_until IS NULL AND used_at < ?1
+        UNION ALL
+        SELECT id FROM account WHERE verifier IS NULL AND held_until IS NULL AND used_at < ?1";
     let idle = ids(group, IDLE, [idle_since])?;
     let accounts = end_each(group, &idle, now)?;
     let addresses = group.prepare_cached("DELETE FROM account WHERE held_until <= ?1")?.execute([now])?;

@@ -196,7 +196,7 @@ impl Store for Embedded {
         self.writer.run(move |group| accounts::resume(group, idle_since, now)).await
     }
 
-    async fn touch(&self, ids: &[AccountId], now: Timestamp) -> Result<(), StoreError> {
+    async fn touch(&self, ids: &[AccountId], now: Timestamp) -> Result<Vec<AccountId>, StoreError> {
         let ids = ids.to_vec();
         self.writer.run(move |group| accounts::touch(group, &ids, now)).await
     }

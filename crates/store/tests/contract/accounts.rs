@@ -1,8 +1,8 @@
 //! Who has a mailbox.
 
-use store::{Account, AccountSummary, Mailbox, Quota, RegisterError, Store, StoreError, Swept, Timestamp};
+use store::{Account, AccountId, AccountSummary, Mailbox, Quota, RegisterError, Store, StoreError, Swept, Timestamp};
 
-use crate::common::{NOW, address, deliver, domain, later, register, verifier};
+use crate::common::{NOW, address, contents, deliver, domain, later, register, verifier};
 
 pub(crate) async fn an_account_is_as_registered(store: &impl Store) {
     let id = store.register(&address("Alice@Example.org"), None, NOW).await.unwrap();
@@ -272,9 +272,44 @@ pub(crate) async fn accounts_without_a_password_end(store: &impl Store) {
 
 pub(crate) async fn a_touched_account_is_used(store: &impl Store) {
     let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
-    store.touch(&[alice], later(10)).await.unwrap();
+    assert_eq!(store.touch(&[alice], later(10)).await.unwrap(), []);
     assert_eq!(store.account(alice).await.unwrap().unwrap().used_at, later(10));
     assert_eq!(store.account(bob).await.unwrap().unwrap().used_at, NOW);
+}
+
+pub(crate) async fn who_touches_learns_of_what_has_ended(store: &impl Store) {
+    let living = register(store, "alice@example.org").await;
+    let (removed, swept) = (register(store, "bob@example.org").await, register(store, "7@example.org").await);
+    store.touch(&[living], later(10)).await.unwrap();
+    store.end_account(removed, later(60)).await.unwrap();
+    store.sweep(later(10), later(10)).await.unwrap();
+    // Bob's address belongs to somebody else by now.
+    store.register(&address("bob@example.org"), None, later(60)).await.unwrap();
+    let ended = store.touch(&[removed, living, swept, removed], later(60)).await.unwrap();
+    assert_eq!(sorted(ended), [removed, swept]);
+    assert_eq!(store.account(living).await.unwrap().unwrap().used_at, later(60));
+}
+
+fn sorted(mut accounts: Vec<AccountId>) -> Vec<AccountId> {
+    accounts.sort();
+    accounts
+}
+
+pub(crate) async fn a_sweep_ends_accounts_that_lost_their_session(store: &impl Store) {
+    let mut accounts = Vec::new();
+    for text in ["7@example.org", "alice@example.org", "8@example.org", "bob@example.org"] {
+        accounts.push(store.register(&address(text), None, NOW).await.unwrap());
+    }
+    store.touch(&accounts[2..], later(10)).await.unwrap();
+    deliver(store, &accounts, b"hello").await;
+    assert_eq!(store.sweep(NOW, NOW).await.unwrap(), Swept { accounts: 0, addresses: 0 });
+    assert_eq!(store.sweep(later(10), later(10)).await.unwrap(), Swept { accounts: 2, addresses: 2 });
+    assert_eq!(sorted(store.touch(&accounts, later(10)).await.unwrap()), accounts[..2]);
+    assert_eq!(contents(store, accounts[2]).await, [b"hello"]);
+    // Their addresses have had their time.
+    for text in ["7@example.org", "alice@example.org"] {
+        store.register(&address(text), None, later(10)).await.unwrap();
+    }
 }
 
 pub(crate) async fn a_sweep_ends_idle_leases_and_old_holds(store: &impl Store) {
@@ -285,7 +320,7 @@ pub(crate) async fn a_sweep_ends_idle_leases_and_old_holds(store: &impl Store) {
     let unclaimed = store.register(&address("9@example.org"), None, NOW).await.unwrap();
     let ended = register(store, "10@example.org").await;
     deliver(store, &[idle, named], b"hello").await;
-    store.touch(&[touched], later(10)).await.unwrap();
+    store.touch(&[touched, unclaimed], later(10)).await.unwrap();
     store.end_account(ended, later(60)).await.unwrap();
 
     assert_eq!(swept(NOW, NOW).await, Swept { accounts: 0, addresses: 0 });

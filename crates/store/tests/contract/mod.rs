@@ -18,7 +18,8 @@ macro_rules! suite {
             accounts: an_account_is_as_registered an_address_has_one_account an_ended_account_leaves_a_hold
                 an_address_is_held_for_a_while ending_twice_is_ending_once the_next_free_number a_password_can_be_set
                 a_quota_can_be_set accounts_are_listed_by_key accounts_without_a_password_end
-                a_touched_account_is_used a_sweep_ends_idle_leases_and_old_holds
+                a_touched_account_is_used who_touches_learns_of_what_has_ended
+                a_sweep_ends_idle_leases_and_old_holds a_sweep_ends_accounts_that_lost_their_session
                 leases_go_on_after_a_jump_of_the_clock time_goes_by_between_two_starts
                 a_start_makes_no_hold_longer_than_a_lease idle_accounts_with_names_stay_idle;
             arrivals: no_arrival_is_missed only_own_mail_wakes a_report_wakes;

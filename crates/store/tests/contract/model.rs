@@ -11,7 +11,7 @@ use crate::common::{address, body, contents, entries, later, message, noise, ver
 
 const HISTORIES: i64 = 30;
 const CALLS: usize = 40;
-/// The first two are numbers, so that their leases run out.
+/// The first two are numbers, so that their leases run out, whether they have a password or not.
 const NAMES: [&str; 5] = ["0", "1", "alice", "bob", "carol"];
 const NUMBERS: usize = 2;
 
@@ -126,8 +126,13 @@ impl<S: Store> Model<'_, S> {
             }
             Call::Touch { name } => {
                 if let Some(account) = self.accounts.get_mut(name) {
-                    store.touch(&[account.id], now).await.unwrap();
                     account.used_at = now;
+                }
+                // Whoever had the name last, it may have ended.
+                if let Some(id) = self.ids.get(name) {
+                    let is_alive = self.accounts.contains_key(name);
+                    let ended = if is_alive { Vec::new() } else { vec![*id] };
+                    assert_eq!(store.touch(&[*id, *id], now).await.unwrap(), ended);
                 }
             }
             Call::EndUnclaimed { hold } => {
@@ -139,7 +144,7 @@ impl<S: Store> Model<'_, S> {
                 let since = Timestamp(now.0 - idle);
                 store.sweep(since, now).await.unwrap();
                 self.accounts
-                    .retain(|name, account| *name >= NUMBERS || !account.has_password || account.used_at >= since);
+                    .retain(|name, account| account.used_at >= since || (*name >= NUMBERS && account.has_password));
             }
         }
     }
