@@ -19,9 +19,9 @@ mod model;
 pub use arrivals::Arrivals;
 pub use error::{AddTokenError, BackUpError, RegisterError, StoreError};
 pub use model::{
-    Account, AccountId, AccountSummary, BackedUp, Delivered, EntryId, Form, Mailbox, Maildrop, MaildropEntry,
-    MessageId, NewMessage, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report,
-    StoredMessage, Swept, TOKENS_MAX, Timestamp, Token,
+    Account, AccountId, AccountSummary, BackedUp, Delivered, EntryId, Form, HeldAddress, KeptMessage, Mailbox,
+    Maildrop, MaildropEntry, MessageId, NewMessage, PUT_BACK_MAX, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX,
+    Recipient, RegistrationMode, Report, StoredMessage, Swept, TOKENS_MAX, Timestamp, Token,
 };
 
 /// What keeps accounts and mail. Cheap to share: one value serves every session.
@@ -159,6 +159,30 @@ pub trait Store: Send + Sync + 'static {
 
     /// Resolves when what writes has come to it, with success or not. A store that hangs does not answer.
     fn answer(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The messages of all mailboxes in the order of their ids, those behind `after`, at most `limit`: fewer, but at least
+    /// one, where they are in very many mailboxes. In each of these [`Store::open`] finds a message by its id's number.
+    fn messages(
+        &self,
+        after: Option<MessageId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<KeptMessage>, StoreError>> + Send;
+
+    /// The addresses of accounts that have ended, until they are let go of, in the order of their [`Address::key`]: those
+    /// behind `after`, at most `limit`.
+    fn holds(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<HeldAddress>, StoreError>> + Send;
+
+    /// Delivers messages of another store under the ids that they had there, all or none. One is passed over unless its id is
+    /// above all that were ever given here: so the same may be put back again, and what was flushed does not return. Fails
+    /// for more than [`PUT_BACK_MAX`] messages, unless their ids grow, or for one that leaves no room for later ones.
+    fn put_back(
+        &self,
+        messages: Vec<(MessageId, NewMessage, Self::Body)>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// From now on no file of the store is deleted, as long as what is returned lives, so that another process may copy them.
     /// They have all that was acknowledged before this call.

@@ -167,6 +167,31 @@ pub struct StoredMessage {
     pub form: Form,
 }
 
+/// A message with all the places that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptMessage {
+    /// Its identity.
+    pub id: MessageId,
+    /// The octets of the message as sent.
+    pub octets: u64,
+    /// Its envelope, with a recipient for each mailbox that it is in still, in the order of their accounts.
+    pub message: NewMessage,
+}
+
+/// The most messages that are put back at once.
+pub const PUT_BACK_MAX: usize = 100;
+
+/// The address of an account that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAddress {
+    /// As it was registered.
+    pub address: Address,
+    /// When the account was last used.
+    pub used_at: Timestamp,
+    /// Until when the address is given to nobody.
+    pub held_until: Timestamp,
+}
+
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 use store::embedded::{Embedded, JOURNAL_OCTETS_MAX, OpenError};
-use store::{Body, Form, NewMessage, Quota, REPORT_OCTETS_MAX, RegistrationMode, Store, StoreError, Token};
+use store::{
+    Body, EntryId, Form, MessageId, NewMessage, Quota, REPORT_OCTETS_MAX, RegistrationMode, Store, StoreError, Token,
+};
 use tempfile::TempDir;
 
 mod common;
@@ -72,6 +74,8 @@ async fn opening_tells_the_tables_what_only_the_journal_knows() {
     }
     let with_report = body(&store, b"both").await;
     store.deliver(message(&[alice, bob]), with_report, vec![report(&[bob], b"about it")]).await.unwrap();
+    let of_another_store = body(&store, b"put back").await;
+    store.put_back(vec![(MessageId(1000), message(&[alice]), of_another_store)]).await.unwrap();
     for folder in ["journal", "bodies"] {
         fs::create_dir(copy.path().join(folder)).unwrap();
         for file in fs::read_dir(dir.path().join(folder)).unwrap() {
@@ -88,7 +92,8 @@ async fn opening_tells_the_tables_what_only_the_journal_knows() {
             }
         }
         let store = Embedded::open(copy.path()).unwrap();
-        assert!(contents(&store, alice).await == [b"hello", &b""[..], &big, b"both"]);
+        assert!(contents(&store, alice).await == [b"hello", &b""[..], &big, b"both", b"put back"]);
+        assert_eq!(entries(&store, alice).await[4], EntryId(1000));
         assert_eq!(contents(&store, bob).await, [&b"both"[..], b"about it"]);
         let summary = store.summary(bob).await.unwrap().unwrap();
         assert_eq!((summary.octets, summary.messages), (12, 2));
@@ -96,8 +101,9 @@ async fn opening_tells_the_tables_what_only_the_journal_knows() {
     }
     let store = Embedded::open(copy.path()).unwrap();
     let later = deliver(&store, &[alice], b"later").await;
+    assert_eq!(later.message, MessageId(1001));
     assert!(entries(&store, alice).await.last().is_some_and(|last| last.0 == later.message.0));
-    assert_eq!(contents(&store, alice).await[4], b"later");
+    assert_eq!(contents(&store, alice).await[5], b"later");
 }
 
 #[tokio::test]

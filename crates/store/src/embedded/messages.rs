@@ -14,6 +14,8 @@ use crate::{
 
 /// A message on its way to the journal.
 pub(super) struct Delivery {
+    /// The number that it brings along.
+    pub(super) number: Option<MessageId>,
     /// It has no number yet.
     pub(super) kept: Kept,
     pub(super) bytes: StoredIn,
@@ -42,7 +44,12 @@ impl Delivery {
             file,
             recipients: recipients.into_iter().map(|to| (to.account.0, to.address.to_string())).collect(),
         };
-        Ok(Self { kept, bytes })
+        Ok(Self { number: None, kept, bytes })
+    }
+
+    /// One that comes from another store.
+    pub(super) fn numbered(self, number: MessageId) -> Self {
+        Self { number: Some(number), ..self }
     }
 
     /// A report, whose bytes are in memory.
@@ -122,7 +129,7 @@ fn to_stored_message(row: &Row<'_>) -> rusqlite::Result<Found> {
     Ok((message, location, digest.map(i64::cast_unsigned)))
 }
 
-fn to_form(carried_octets: Option<u64>) -> Form {
+pub(super) fn to_form(carried_octets: Option<u64>) -> Form {
     carried_octets.map_or(Form::Text, |carried_octets| Form::Binary { carried_octets })
 }
 

@@ -17,9 +17,10 @@ use tokio::task;
 
 use crate::arrivals::Bells;
 use crate::{
-    Account, AccountId, AccountSummary, AddTokenError, Arrivals, BackUpError, BackedUp, Body, Delivered, EntryId, Hold,
-    Mailbox, Maildrop, NewMessage, Opened, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError,
-    RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
+    Account, AccountId, AccountSummary, AddTokenError, Arrivals, BackUpError, BackedUp, Body, Delivered, EntryId,
+    HeldAddress, Hold, KeptMessage, Mailbox, Maildrop, MessageId, NewMessage, Opened, PUT_BACK_MAX, Progress, Quota,
+    REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError, RegistrationMode, Report, Store, StoreError, Swept, Timestamp,
+    Token,
 };
 
 mod accounts;
@@ -36,6 +37,7 @@ mod join;
 mod journal;
 mod mailboxes;
 mod messages;
+mod moving;
 mod open;
 mod reader;
 mod readers;
@@ -105,6 +107,10 @@ struct NoNumber;
 #[derive(Debug, Error)]
 #[error("the reports about a message are too many or too long")]
 struct ReportsTooLong;
+
+#[derive(Debug, Error)]
+#[error("the ids of messages that are put back do not grow, or there are too many of them or too high ones")]
+struct WrongIds;
 
 #[derive(Debug, Error)]
 #[error("the file of a message's bytes is missing")]
@@ -322,6 +328,32 @@ impl Store for Embedded {
 
     async fn answer(&self) -> Result<(), StoreError> {
         self.writer.look(|_| Ok(())).await
+    }
+
+    async fn messages(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<KeptMessage>, StoreError> {
+        self.writer.catch_up().await;
+        self.list(move |connection| moving::messages(connection, after, limit)).await
+    }
+
+    async fn holds(&self, after: Option<&str>, limit: usize) -> Result<Vec<HeldAddress>, StoreError> {
+        let after = after.unwrap_or_default().to_owned();
+        self.list(move |connection| moving::holds(connection, &after, limit)).await
+    }
+
+    async fn put_back(&self, messages: Vec<(MessageId, NewMessage, EmbeddedBody)>) -> Result<(), StoreError> {
+        let are_too_high = messages.last().is_some_and(|(last, ..)| last.0 > moving::MESSAGE_MAX);
+        let do_grow = messages.is_sorted_by(|(one, ..), (next, ..)| one < next);
+        if messages.len() > PUT_BACK_MAX || are_too_high || !do_grow {
+            return Err(StoreError::Failed(Box::new(WrongIds)));
+        }
+        let mut deliveries = Vec::with_capacity(messages.len());
+        for (id, message, body) in messages {
+            let octets = body.octets();
+            deliveries.push(Delivery::new(message, octets, body.finish().await?)?.numbered(id));
+        }
+        let mut deliveries = deliveries.into_iter();
+        let Some(first) = deliveries.next() else { return Ok(()) };
+        self.writer.deliver(first, deliveries.collect()).await.map(drop)
     }
 
     async fn hold(&self) -> Result<Hold, BackUpError> {

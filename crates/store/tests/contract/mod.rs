@@ -8,6 +8,7 @@ pub(crate) mod arrivals;
 pub(crate) mod bodies;
 pub(crate) mod mail;
 pub(crate) mod model;
+pub(crate) mod moving;
 pub(crate) mod registration;
 pub(crate) mod reports;
 
@@ -29,6 +30,8 @@ macro_rules! suite {
                 a_maildrop_is_a_snapshot_in_order only_ones_own_mail_can_be_read flushing_is_idempotent
                 flushing_leaves_other_mail_alone ids_are_not_used_again an_account_takes_its_mail_along;
             model: any_history_leaves_what_it_should;
+            moving: messages_are_listed_with_all_their_places holds_are_listed_by_key what_is_put_back_keeps_its_id
+                what_is_put_back_again_is_passed_over ids_that_make_no_sense_are_refused;
             registration: the_registration_mode_is_the_last_one_set a_token_is_there_until_it_is_removed
                 tokens_are_limited a_secret_lasts;
             reports: a_message_and_its_reports_are_kept of_a_message_to_nobody_the_reports_are_kept

@@ -16,17 +16,17 @@ pub(super) enum Job {
     Look(Box<dyn Work>),
 }
 
-/// A message and the reports about it.
+/// A message, and those that are kept with it or not at all: the reports about it, or what is put back together.
 pub(super) struct Delivering {
     pub(super) message: Delivery,
-    pub(super) reports: Vec<Delivery>,
+    pub(super) others: Vec<Delivery>,
     pub(super) reply: oneshot::Sender<Result<Delivered, StoreError>>,
 }
 
 impl Delivering {
-    /// The message and its reports.
+    /// All of them.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Delivery> {
-        std::iter::once(&self.message).chain(&self.reports)
+        std::iter::once(&self.message).chain(&self.others)
     }
 }
 

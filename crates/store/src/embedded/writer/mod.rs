@@ -61,11 +61,11 @@ impl Writer {
         Ok(Self { queue, room, health, is_behind, _thread: thread })
     }
 
-    /// Writes a message and the reports about it. `Ok` when they are in the journal. Once queued they are written even if the
-    /// caller goes away.
-    pub(super) async fn deliver(&self, message: Delivery, reports: Vec<Delivery>) -> Result<Delivered, StoreError> {
+    /// Writes a message and others with it. `Ok`, with what became of the first, when they are in the journal. Once queued they
+    /// are written even if the caller goes away.
+    pub(super) async fn deliver(&self, message: Delivery, others: Vec<Delivery>) -> Result<Delivered, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.queue(Job::Deliver(Box::new(Delivering { message, reports, reply })), answer).await
+        self.queue(Job::Deliver(Box::new(Delivering { message, others, reply })), answer).await
     }
 
     /// Changes the tables. `Ok` when that is committed.

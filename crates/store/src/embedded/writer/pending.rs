@@ -31,6 +31,25 @@ impl Pending {
         self.next_message - 1
     }
 
+    /// Gives a message the number that it brings along, unless that was given, or a later one. Whether it did.
+    pub(super) fn take_this_number(&mut self, number: i64) -> bool {
+        let is_free = number >= self.next_message;
+        if is_free {
+            self.next_message = number + 1;
+        }
+        is_free
+    }
+
+    /// What will be the next message's number.
+    pub(super) fn next_number(&self) -> i64 {
+        self.next_message
+    }
+
+    /// No message has got a number from this one on: those that did were not written.
+    pub(super) fn take_numbers_back(&mut self, next: i64) {
+        self.next_message = next;
+    }
+
     /// A record is in the journal.
     pub(in crate::embedded) fn add(&mut self, table: Table, appended: Appended) {
         let Appended { bytes: mut place, end } = appended;

@@ -33,8 +33,9 @@ use crate::{AccountId, Delivered, MessageId, StoreError};
 const GROUP_JOBS_MAX: usize = 512;
 /// A group takes no more jobs once it has this many octets of message bodies.
 const GROUP_OCTETS_MAX: usize = 8 << 20;
-/// Or so many messages: a record is written at once, and that takes no more than 1,024 pieces.
-const GROUP_MESSAGES_MAX: usize = 1000;
+/// Or so many messages: a record is written at once, and that takes no more than 1,024 pieces. The last job may bring
+/// [`PUT_BACK_MAX`](crate::PUT_BACK_MAX) more.
+const GROUP_MESSAGES_MAX: usize = 900;
 /// Or so many recipients.
 const GROUP_RECIPIENTS_MAX: usize = 50_000;
 /// When there is nothing to do for so long, the tables are told what is pending.
@@ -228,15 +229,19 @@ impl Thread {
     /// Writes messages to the journal.
     fn deliver(&mut self, deliveries: Vec<Delivering>) {
         let (mut replies, mut group) = (Vec::with_capacity(deliveries.len()), Record::default());
+        let next_number = self.tools.pending.next_number();
         let written = deliveries.into_iter().try_for_each(|delivering| {
-            let Delivering { message, reports, reply } = delivering;
+            let Delivering { message, others, reply } = delivering;
             replies.push((reply, self.address(message, &mut group)?));
-            reports.into_iter().try_for_each(|report| self.address(report, &mut group).map(drop))
+            others.into_iter().try_for_each(|other| self.address(other, &mut group).map(drop))
         });
         match written.and_then(|()| self.append(group)) {
             Ok(()) => replies.into_iter().for_each(|(reply, delivered)| job::answer(reply, Ok(delivered))),
             Err(error) => {
-                if !error.is_passing() {
+                if error.is_passing() {
+                    // Who puts messages back may try again with the same ones.
+                    self.tools.pending.take_numbers_back(next_number);
+                } else {
                     self.tools.health.poison(&error);
                 }
                 replies.into_iter().for_each(|(reply, _)| job::answer(reply, Err(error.to_store_error())));
@@ -245,10 +250,14 @@ impl Thread {
     }
 
     /// Gives the message its number, and leaves those of its recipients that are there, each once. Without any it is not
-    /// written.
+    /// written; nor is one whose own number is not free.
     fn address(&mut self, delivery: Delivery, record: &mut Record) -> Result<Delivered, GroupError> {
-        let Delivery { mut kept, bytes } = delivery;
-        kept.message = self.tools.pending.take_number();
+        let Delivery { number, mut kept, bytes } = delivery;
+        kept.message = match number {
+            None => self.tools.pending.take_number(),
+            Some(MessageId(number)) if self.tools.pending.take_this_number(number) => number,
+            Some(message) => return Ok(Delivered { message, gone: Vec::new() }),
+        };
         let (mut seen, mut gone) = (HashSet::new(), Vec::new());
         let is_only = kept.recipients.len() == 1;
         for (account, recipient) in mem::take(&mut kept.recipients) {
