@@ -64,6 +64,11 @@ impl Bells {
         }
     }
 
+    /// For whom somebody listens.
+    pub(crate) fn awaited(&self) -> Vec<AccountId> {
+        self.lock().keys().copied().collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, watch::Sender<()>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,6 +15,7 @@ mod arrivals;
 pub mod embedded;
 mod error;
 mod model;
+pub mod postgres;
 
 pub use arrivals::Arrivals;
 pub use error::{AddTokenError, BackUpError, RegisterError, StoreError};

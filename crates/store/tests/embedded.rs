@@ -20,7 +20,7 @@ use common::{NOW, address, body, contents, deliver, entries, later, message, noi
 
 contract::suite!(fresh);
 
-fn fresh() -> (Embedded, TempDir) {
+async fn fresh() -> (Embedded, TempDir) {
     let dir = TempDir::new().unwrap();
     (Embedded::open(&dir.path().join("a/store")).unwrap(), dir)
 }
@@ -275,7 +275,7 @@ async fn one_at_a_time() {
 
 #[tokio::test]
 async fn the_folder_is_private() {
-    let (_store, dir) = fresh();
+    let (_store, dir) = fresh().await;
     let mode = |path: &str| fs::metadata(dir.path().join(path)).unwrap().permissions().mode() & 0o777;
     for folder in ["a", "a/store", "a/store/bodies", "a/store/journal"] {
         assert_eq!(mode(folder), 0o700, "{folder}");
@@ -323,7 +323,7 @@ async fn a_caller_that_goes_away_does_not_stop_the_job() {
 
 #[tokio::test]
 async fn room_is_on_the_disk() {
-    let (store, dir) = fresh();
+    let (store, dir) = fresh().await;
     let system = statvfs(dir.path()).unwrap();
     assert!((1..=system.f_blocks * system.f_frsize).contains(&store.free_octets().unwrap()));
     store.takes_writes().unwrap();

@@ -36,15 +36,14 @@ pub(crate) async fn no_arrival_is_missed(store: &impl Store) {
     timeout(PATIENCE, async { tokio::join!(sender, reader) }).await.unwrap();
 }
 
+/// As long as there is none: a mailbox that has mail may wake at any time.
 pub(crate) async fn only_own_mail_wakes(store: &impl Store) {
     let (alice, bob) = (register(store, "alice@example.org").await, register(store, "bob@example.org").await);
-    deliver(store, &[alice], b"earlier").await;
     let mut arrivals = store.arrivals(alice);
     deliver(store, &[bob], b"to another").await;
     assert!(!has_come(&mut arrivals));
     deliver(store, &[bob, alice], b"to both").await;
     timeout(PATIENCE, arrivals.wait()).await.unwrap();
-    assert!(!has_come(&mut arrivals));
 }
 
 pub(crate) async fn a_report_wakes(store: &impl Store) {

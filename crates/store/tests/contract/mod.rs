@@ -1,7 +1,7 @@
 //! The rules of [`Store`], one function each, for every engine to keep.
 //!
-//! An engine's test file has `mod contract;` and `contract::suite!(fresh);`, where `fresh()` gives an empty store and
-//! whatever must live as long.
+//! An engine's test file has `mod contract;` and `contract::suite!(fresh);`, where `fresh()`, an `async fn`, gives an empty store and
+//! whatever must live as long. Attributes before it are those of each test.
 
 pub(crate) mod accounts;
 pub(crate) mod arrivals;
@@ -14,8 +14,8 @@ pub(crate) mod reports;
 
 /// Makes a test of each rule.
 macro_rules! suite {
-    ($fresh:path) => {
-        contract::suite! { $fresh;
+    ($(#[$attribute:meta])* $fresh:path) => {
+        contract::suite! { @ [$(#[$attribute])*] $fresh;
             accounts: an_account_is_as_registered an_address_has_one_account an_ended_account_leaves_a_hold
                 an_address_is_held_for_a_while ending_twice_is_ending_once the_next_free_number a_password_can_be_set
                 a_quota_can_be_set accounts_are_listed_by_key accounts_without_a_password_end
@@ -38,14 +38,16 @@ macro_rules! suite {
                 a_report_to_an_ended_account_is_passed_over reports_are_limited;
         }
     };
-    ($fresh:path; $($module:ident: $($rule:ident)+;)+) => {
-        $($(
-            #[tokio::test]
-            async fn $rule() {
-                let (store, _kept) = $fresh();
-                contract::$module::$rule(&store).await;
-            }
-        )+)+
+    (@ $attributes:tt $fresh:path; $($module:ident: $($rule:ident)+;)+) => {
+        $($( contract::suite! { @@ $attributes $fresh; $module $rule } )+)+
+    };
+    (@@ [$(#[$attribute:meta])*] $fresh:path; $module:ident $rule:ident) => {
+        #[tokio::test]
+        $(#[$attribute])*
+        async fn $rule() {
+            let (store, _kept) = $fresh().await;
+            contract::$module::$rule(&store).await;
+        }
     };
 }
 pub(crate) use suite;

@@ -1,0 +1,393 @@
+//! The store on PostgreSQL: any number of servers on any number of machines, all on one database.
+//!
+//! What is done is done in a transaction whose end is known (`transaction.rs`), on one of a few connections (`pool.rs`). The database
+//! alone is the truth: nothing of it is remembered here that another server could change. Which servers there are, and what goes with
+//! one that dies, is told in `nodes.rs`.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::sasl::scram::Verifier;
+use proto::{Address, Domain};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, Delivered, EntryId, HeldAddress, KeptMessage,
+    Mailbox, Maildrop, MessageId, NewMessage, Opened, PUT_BACK_MAX, Quota, REPORT_OCTETS_MAX, REPORTS_MAX,
+    RegisterError, RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
+};
+
+mod accounts;
+mod body;
+mod connection;
+mod deliveries;
+mod failure;
+mod group;
+mod heralds;
+mod leases;
+mod messages;
+mod moving;
+mod nodes;
+mod options;
+mod pool;
+mod reader;
+mod registration;
+mod rows;
+mod schema;
+mod tls;
+mod transaction;
+
+pub use body::{CHUNK_OCTETS_MAX, PostgresBody};
+pub use options::{Options, Place, Url, UrlError};
+pub use reader::PostgresReader;
+pub use schema::SchemaError;
+
+use accounts::NewQuota;
+use connection::Connector;
+use deliveries::Deliveries;
+use group::{Delivery, Incoming};
+use heralds::Heralds;
+use nodes::Node;
+use pool::Pool;
+use registration::Added;
+use tls::Tls;
+use transaction::{Transactions, transact};
+
+/// A store in a PostgreSQL database, for any number of processes at a time. To be made and used in a tokio runtime.
+pub struct Postgres {
+    transactions: Arc<Transactions>,
+    deliveries: Deliveries,
+    heralds: Arc<Heralds>,
+    node: Arc<Node>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// Why the database can't be used.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// The certificates of authorities can't be read.
+    #[error("cannot read the certificates of authorities: {0}")]
+    Authorities(#[source] std::io::Error),
+    /// It can't be reached, or does not answer as it should.
+    #[error("{0}")]
+    Database(String),
+    /// Its tables are not as they should be.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+}
+
+#[derive(Debug, Error)]
+#[error("there is no such account")]
+struct NoAccount;
+
+#[derive(Debug, Error)]
+#[error("every number is taken")]
+struct NoNumber;
+
+#[derive(Debug, Error)]
+#[error("the ids of messages that are put back do not grow, or there are too many of them or too high ones")]
+struct WrongIds;
+
+#[derive(Debug, Error)]
+#[error("the reports about a message are too many or too long")]
+struct ReportsTooLong;
+
+impl Postgres {
+    /// Connects, makes or renews the tables, and becomes one of the servers.
+    pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
+        let tls = Tls::new(options.authorities.as_deref()).map_err(ConnectError::Authorities)?;
+        let connector = Arc::new(Connector::new(options, tls));
+        let pool = Pool::new(Arc::clone(&connector), options.connections.max(1));
+        schema::migrate(&pool).await?;
+        let failed = |error: StoreError| ConnectError::Database(error.to_string());
+        // The first number that it has as a node is also whose transactions these are.
+        let mut transactions = Transactions::new(pool);
+        let node = Node::new(&transactions, options.node_lease).await.map_err(failed)?;
+        transactions.belong_to(node.id());
+        let (transactions, node) = (Arc::new(transactions), Arc::new(node));
+        let heralds = Arc::new(Heralds::new(node.id()));
+        let deliveries = Deliveries::start(&transactions, &heralds, (options.connections / 2).max(1));
+        let beats = tokio::spawn(beat(Arc::clone(&node), Arc::clone(&transactions)));
+        let news = tokio::spawn(Arc::clone(&heralds).run(connector));
+        Ok(Self { transactions, deliveries, heralds, node, tasks: [beats, news] })
+    }
+
+    /// Says to the other servers that this one has stopped, so that they need not find out.
+    pub async fn leave(self) {
+        self.node.end(&self.transactions).await;
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn beat(node: Arc<Node>, transactions: Arc<Transactions>) {
+    let mut beats = interval((node.lease() / 3).max(Duration::from_millis(100)));
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        node.beat(&transactions).await;
+    }
+}
+
+impl Store for Postgres {
+    type Body = PostgresBody;
+    type Reader = PostgresReader;
+
+    async fn register(
+        &self,
+        address: &Address,
+        verifier: Option<&Verifier>,
+        now: Timestamp,
+    ) -> Result<AccountId, RegisterError> {
+        let new = accounts::NewAccount::new(address, verifier, now);
+        let registered: Result<_, StoreError> = transact!(self.transactions, |transaction| {
+            accounts::register(&transaction, &new, self.node.id()).await
+        });
+        registered?.ok_or(RegisterError::Taken)
+    }
+
+    async fn next_free_number(&self, domain: &Domain, from: u32, now: Timestamp) -> Result<u32, StoreError> {
+        let free = accounts::next_free_number(&self.transactions, domain, from, now).await?;
+        free.ok_or_else(|| StoreError::Failed(Box::new(NoNumber)))
+    }
+
+    async fn mailbox(&self, address: &Address) -> Result<Option<Mailbox>, StoreError> {
+        accounts::mailbox(&self.transactions, &address.key()).await
+    }
+
+    async fn is_held(&self, address: &Address, now: Timestamp) -> Result<bool, StoreError> {
+        accounts::is_held(&self.transactions, &address.key(), now).await
+    }
+
+    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        accounts::account(&self.transactions, id).await
+    }
+
+    async fn accounts(&self, after: Option<&str>, limit: usize) -> Result<Vec<AccountSummary>, StoreError> {
+        accounts::accounts(&self.transactions, after.unwrap_or_default(), limit).await
+    }
+
+    async fn summary(&self, id: AccountId) -> Result<Option<AccountSummary>, StoreError> {
+        accounts::summary(&self.transactions, id).await
+    }
+
+    async fn set_quota(&self, id: AccountId, quota: Quota) -> Result<(), StoreError> {
+        let quota = NewQuota::new(quota)?;
+        let is_set: Result<_, StoreError> =
+            transact!(self.transactions, |transaction| accounts::set_quota(&transaction, id, &quota).await);
+        if is_set? { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
+    }
+
+    async fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> Result<(), StoreError> {
+        let verifier = verifier.to_string();
+        let is_set: Result<_, StoreError> =
+            transact!(self.transactions, |transaction| accounts::set_verifier(&transaction, id, &verifier).await);
+        if is_set? { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
+    }
+
+    async fn end_account(&self, id: AccountId, held_until: Timestamp) -> Result<(), StoreError> {
+        let ended: Result<u64, StoreError> =
+            transact!(self.transactions, |transaction| accounts::end(&transaction, &[id.0], held_until).await);
+        ended.map(drop)
+    }
+
+    async fn end_unclaimed(&self, held_until: Timestamp) -> Result<u64, StoreError> {
+        let mut ended = 0;
+        loop {
+            let batch: Result<leases::Batch, StoreError> = transact!(self.transactions, |transaction| {
+                leases::end_unclaimed(&transaction, self.node.id(), held_until).await
+            });
+            let batch = batch?;
+            ended += batch.done;
+            if batch.is_last {
+                return Ok(ended);
+            }
+        }
+    }
+
+    async fn resume(&self, idle_since: Timestamp, now: Timestamp) -> Result<i64, StoreError> {
+        let lease = self.node.lease().as_secs_f64();
+        transact!(self.transactions, |transaction| {
+            leases::resume(&transaction, self.node.id(), lease, idle_since, now).await
+        })
+    }
+
+    async fn touch(&self, ids: &[AccountId], now: Timestamp) -> Result<Vec<AccountId>, StoreError> {
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let touched: Result<Vec<i64>, StoreError> =
+            transact!(self.transactions, |transaction| accounts::touch(&transaction, &ids, now).await);
+        let (touched, named) = (HashSet::<i64>::from_iter(touched?), BTreeSet::from_iter(ids));
+        Ok(named.into_iter().filter(|id| !touched.contains(id)).map(AccountId).collect())
+    }
+
+    async fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> Result<Swept, StoreError> {
+        let lease = now.0.saturating_sub(idle_since.0);
+        let held_until = Timestamp(now.0.saturating_add(lease));
+        let mut swept = Swept::default();
+        for dead in self.node.dead() {
+            let buried: Result<Option<u64>, StoreError> =
+                transact!(self.transactions, |transaction| nodes::bury(&transaction, dead, held_until).await);
+            if let Some(accounts) = buried? {
+                tracing::warn!(
+                    accounts,
+                    "another server has died: accounts without a password that were held there have ended"
+                );
+                swept.accounts += accounts;
+            }
+        }
+        loop {
+            let batch: Result<leases::Batch, StoreError> =
+                transact!(self.transactions, |transaction| leases::end_idle(&transaction, idle_since, now).await);
+            let batch = batch?;
+            swept.accounts += batch.done;
+            if batch.is_last {
+                break;
+            }
+        }
+        let let_go: Result<u64, StoreError> =
+            transact!(self.transactions, |transaction| leases::let_go(&transaction, now).await);
+        swept.addresses += let_go?;
+        let tidied: Result<(), StoreError> =
+            transact!(self.transactions, |transaction| leases::tidy(&transaction).await);
+        tidied?;
+        Ok(swept)
+    }
+
+    fn takes_writes(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// As many as can be told: how much the database's disk has left is known to the database's operator. A delivery that finds it
+    /// full is not done.
+    fn free_octets(&self) -> Result<u64, StoreError> {
+        Ok(u64::MAX)
+    }
+
+    fn body(&self) -> PostgresBody {
+        PostgresBody::new(Arc::clone(&self.transactions))
+    }
+
+    async fn deliver(
+        &self,
+        message: NewMessage,
+        body: PostgresBody,
+        reports: Vec<Report>,
+    ) -> Result<Delivered, StoreError> {
+        if reports.len() > REPORTS_MAX || reports.iter().any(|report| report.text.len() > REPORT_OCTETS_MAX) {
+            return Err(StoreError::Failed(Box::new(ReportsTooLong)));
+        }
+        let message = Incoming::new(message, body.finish().await?, None)?;
+        let mut about = Vec::with_capacity(reports.len());
+        for Report { message, text } in reports {
+            let mut body = self.body();
+            body.write(&text).await?;
+            about.push(Incoming::new(message, body.finish().await?, None)?);
+        }
+        self.deliveries.deliver(Delivery { message, reports: about }).await
+    }
+
+    async fn maildrop(&self, account: AccountId) -> Result<Maildrop, StoreError> {
+        messages::maildrop(&self.transactions, account).await
+    }
+
+    async fn open(&self, account: AccountId, entry: EntryId) -> Opened<PostgresReader> {
+        self.open_all(account, &[entry]).await.pop().unwrap_or(Ok(None))
+    }
+
+    async fn open_all(&self, account: AccountId, entries: &[EntryId]) -> Vec<Opened<PostgresReader>> {
+        let mut found = match messages::find(&self.transactions, account, entries).await {
+            Ok(found) => found,
+            Err(error) if entries.len() == 1 => return vec![Err(error)],
+            Err(error) => {
+                tracing::debug!(%error, "messages are opened one by one");
+                Vec::new()
+            }
+        };
+        let mut opened = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let place = found.iter().position(|(found, _)| found == entry);
+            opened.push(match place.map(|place| found.swap_remove(place)) {
+                Some((_, Ok((message, content)))) => {
+                    let reader = PostgresReader::new(&self.transactions, content, message.octets);
+                    Ok(Some((message, reader)))
+                }
+                Some((_, Err(error))) => Err(error),
+                None => Ok(None),
+            });
+        }
+        opened
+    }
+
+    async fn flush(&self, account: AccountId, entries: &[EntryId]) -> Result<(), StoreError> {
+        let entries: Vec<i64> = entries.iter().map(|entry| entry.0).collect();
+        transact!(self.transactions, |transaction| messages::flush(&transaction, account.0, &entries).await)
+    }
+
+    fn arrivals(&self, account: AccountId) -> Arrivals {
+        self.heralds.arrivals(account)
+    }
+
+    async fn registration_mode(&self) -> Result<RegistrationMode, StoreError> {
+        registration::mode(&self.transactions).await
+    }
+
+    async fn set_registration_mode(&self, mode: RegistrationMode) -> Result<(), StoreError> {
+        transact!(self.transactions, |transaction| registration::set_mode(&transaction, mode).await)
+    }
+
+    async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        registration::tokens(&self.transactions).await
+    }
+
+    async fn add_token(&self, token: &Token) -> Result<bool, AddTokenError> {
+        let added: Result<Added, StoreError> =
+            transact!(self.transactions, |transaction| registration::add_token(&transaction, token).await);
+        match added? {
+            Added::New => Ok(true),
+            Added::NameTaken => Ok(false),
+            Added::TooMany => Err(AddTokenError::TooMany),
+        }
+    }
+
+    async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
+        transact!(self.transactions, |transaction| registration::remove_token(&transaction, name).await)
+    }
+
+    async fn keep_secret(&self, candidate: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+        transact!(self.transactions, |transaction| registration::keep_secret(&transaction, candidate).await)
+    }
+
+    /// At once: a database that does not answer is no reason to start this server anew.
+    async fn answer(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn messages(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<KeptMessage>, StoreError> {
+        moving::messages(&self.transactions, after, limit).await
+    }
+
+    async fn holds(&self, after: Option<&str>, limit: usize) -> Result<Vec<HeldAddress>, StoreError> {
+        moving::holds(&self.transactions, after.unwrap_or_default(), limit).await
+    }
+
+    async fn put_back(&self, messages: Vec<(MessageId, NewMessage, PostgresBody)>) -> Result<(), StoreError> {
+        let are_too_high = messages.last().is_some_and(|(last, ..)| last.0 > moving::MESSAGE_MAX);
+        let do_grow = messages.is_sorted_by(|(one, ..), (next, ..)| one < next);
+        if messages.len() > PUT_BACK_MAX || are_too_high || !do_grow {
+            return Err(StoreError::Failed(Box::new(WrongIds)));
+        }
+        let mut deliveries = Vec::with_capacity(messages.len());
+        for (id, message, body) in messages {
+            let message = Incoming::new(message, body.finish().await?, Some(id))?;
+            deliveries.push(Delivery { message, reports: Vec::new() });
+        }
+        moving::put_back(&self.transactions, deliveries).await
+    }
+}

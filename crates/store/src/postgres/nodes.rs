@@ -1,0 +1,164 @@
+//! The servers on one database: each is a node from its start to its end, and watches the others.
+//!
+//! A node shows that it lives by a number that grows. Another one that has seen that number stand still for a whole lease, while it
+//! could itself write to the database, takes it for dead: no clocks are compared, and the time in which nobody could reach the
+//! database counts for nobody's death. The dead one's row is deleted, and with it goes whatever only lived with its connections. Should
+//! it still be alive it is fenced: it finds its row gone, and can register nobody until it has become a new node.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::accounts;
+use super::failure::Failure;
+use super::rows::{first, get};
+use super::transaction::{Transaction, Transactions};
+use crate::{StoreError, Timestamp};
+
+const NEW: &str = "INSERT INTO node DEFAULT VALUES RETURNING id";
+const BEAT: &str = "UPDATE node SET beat = beat + 1, seen_at = now() WHERE id = $1";
+const OTHERS: &str = "SELECT id, beat FROM node WHERE id <> $1";
+
+/// This server, as the others see it, and the others, as it sees them.
+pub(super) struct Node {
+    id: AtomicI64,
+    lease: Duration,
+    others: Mutex<Others>,
+}
+
+#[derive(Default)]
+struct Others {
+    /// Each with its number, and since when it has been that.
+    seen: HashMap<i64, (i64, Instant)>,
+    dead: Vec<Dead>,
+}
+
+/// A node that has not shown for a whole lease that it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dead {
+    id: i64,
+    /// The number that it stopped at.
+    beat: i64,
+}
+
+impl Node {
+    /// Becomes one.
+    pub(super) async fn new(transactions: &Transactions, lease: Duration) -> Result<Self, StoreError> {
+        let id = begin(transactions).await?;
+        Ok(Self { id: AtomicI64::new(id), lease, others: Mutex::default() })
+    }
+
+    /// Never used again for another process.
+    pub(super) fn id(&self) -> i64 {
+        self.id.load(Ordering::Acquire)
+    }
+
+    pub(super) fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Shows that this one lives, and looks after the others. To be done every third of a lease.
+    pub(super) async fn beat(&self, transactions: &Transactions) {
+        if let Err(error) = self.try_to_beat(transactions).await {
+            // It has not seen them for a while, so it knows nothing of them.
+            *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Others::default();
+            tracing::debug!(%error, "this server can't show the others that it lives");
+        }
+    }
+
+    async fn try_to_beat(&self, transactions: &Transactions) -> Result<(), StoreError> {
+        let mine = self.id();
+        let alive = async {
+            let lent = transactions.pool.take().await?;
+            let beaten = lent.execute(BEAT, &[&mine]).await;
+            lent.give_back_after(beaten)
+        };
+        if alive.await? == 0 {
+            let id = begin(transactions).await?;
+            self.id.store(id, Ordering::Release);
+            tracing::error!(
+                "the other servers took this one for dead: accounts without a password that were held here have ended"
+            );
+        }
+        let rows = transactions.read(OTHERS, &[&self.id()]).await?;
+        let numbers = rows.iter().map(|row| Ok((get(row, "id")?, get(row, "beat")?)));
+        let numbers: Vec<(i64, i64)> = numbers.collect::<Result<_, Failure>>()?;
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).look(&numbers, self.lease, Instant::now());
+        Ok(())
+    }
+
+    /// Those that died of late.
+    pub(super) fn dead(&self) -> Vec<Dead> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner).dead.clone()
+    }
+
+    /// It has stopped. Fails silently: then the others find out.
+    pub(super) async fn end(&self, transactions: &Transactions) {
+        if let Err(error) = transactions.note("DELETE FROM node WHERE id = $1", &[&self.id()]).await {
+            tracing::debug!(%error, "the other servers will find out that this one has stopped");
+        }
+    }
+}
+
+async fn begin(transactions: &Transactions) -> Result<i64, StoreError> {
+    let lent = transactions.pool.take().await?;
+    let begun = lent.query(NEW, &[]).await;
+    let rows = lent.give_back_after(begun)?;
+    let id = rows.first().map(first).transpose()?;
+    Ok(id.ok_or_else(|| Failure::damaged("a node has no number"))?)
+}
+
+impl Others {
+    fn look(&mut self, numbers: &[(i64, i64)], lease: Duration, now: Instant) {
+        let before = std::mem::take(&mut self.seen);
+        for (id, beat) in numbers {
+            let since = before.get(id).filter(|(then, _)| then == beat).map_or(now, |(_, since)| *since);
+            self.seen.insert(*id, (*beat, since));
+        }
+        let is_dead = |since: Instant| now.duration_since(since) >= lease;
+        let dead = self.seen.iter().filter(|(_, (_, since))| is_dead(*since));
+        self.dead = dead.map(|(id, (beat, _))| Dead { id: *id, beat: *beat }).collect();
+    }
+}
+
+const FENCE: &str = "DELETE FROM node WHERE id = $1 AND beat = $2";
+const HELD_THERE: &str =
+    "SELECT id FROM account WHERE node = $1 AND held_until IS NULL AND verifier IS NULL ORDER BY id";
+
+/// Lets the dead node go, and ends what lived with its connections. How many accounts that were; `None`: it lives, or it has been
+/// let go by another one.
+pub(super) async fn bury(
+    transaction: &Transaction<'_>,
+    dead: Dead,
+    held_until: Timestamp,
+) -> Result<Option<u64>, Failure> {
+    if transaction.execute(FENCE, &[&dead.id, &dead.beat]).await? == 0 {
+        return Ok(None);
+    }
+    let held: Vec<i64> =
+        transaction.query(HELD_THERE, &[&dead.id]).await?.iter().map(first).collect::<Result<_, _>>()?;
+    accounts::end(transaction, &held, held_until).await.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn who_stands_still_for_a_lease_is_dead() {
+        let (mut others, start) = (Others::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        others.look(&[(1, 5), (2, 5)], LEASE, at(0));
+        others.look(&[(1, 5), (2, 6)], LEASE, at(29));
+        assert_eq!(others.dead, []);
+        others.look(&[(1, 5), (2, 6)], LEASE, at(30));
+        assert_eq!(others.dead, [Dead { id: 1, beat: 5 }]);
+        others.look(&[(1, 6), (2, 6)], LEASE, at(40));
+        assert_eq!(others.dead, [], "it lives after all");
+        others.look(&[(2, 6)], LEASE, at(59));
+        assert_eq!(others.dead, [Dead { id: 2, beat: 6 }], "who is gone is nobody");
+    }
+}

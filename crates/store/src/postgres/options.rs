@@ -1,0 +1,204 @@
+//! How the database is reached, and what of it a server may use.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+
+use super::failure::in_words;
+
+/// How to reach the database, and what this server may use of it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it is, and as whom it is used.
+    pub url: Url,
+    /// The password, where the URL has none.
+    pub password: Option<Vec<u8>>,
+    /// The most connections at a time. One more listens.
+    pub connections: usize,
+    /// After this time without a sign of life a server counts as dead. At least a second.
+    pub node_lease: Duration,
+    /// Certificates (PEM) of the authorities that may have signed the database's; `None`: those that the system trusts.
+    pub authorities: Option<PathBuf>,
+}
+
+impl Options {
+    /// The most connections unless something else is said.
+    pub const CONNECTIONS: usize = 10;
+    /// The lease of a server unless something else is said.
+    pub const NODE_LEASE: Duration = Duration::from_secs(30);
+
+    /// What is usual, for the database at this place.
+    pub fn new(url: Url) -> Self {
+        Self { url, password: None, connections: Self::CONNECTIONS, node_lease: Self::NODE_LEASE, authorities: None }
+    }
+}
+
+/// A PostgreSQL connection URI, `postgres://user@host,host/database?…`, all of whose hosts are tried. It never shows its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    config: Config,
+}
+
+/// Why a text is no URL of a database.
+#[derive(Debug, Error)]
+pub enum UrlError {
+    /// It can't be read.
+    #[error("it can't be read as postgres://USER@HOST/DATABASE: {0}")]
+    Syntax(String),
+    /// A part is missing.
+    #[error("it does not say {0}: write it as postgres://USER@HOST/DATABASE")]
+    Missing(&'static str),
+    /// It asks for a server that takes no writes.
+    #[error("mail can't be kept where nothing can be written: write target_session_attrs=read-write")]
+    ReadOnly,
+}
+
+impl FromStr for Url {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        let is_url = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+        if !is_url {
+            return Err(UrlError::Syntax("it does not begin with postgres://".to_owned()));
+        }
+        let config: Config = text.parse().map_err(|error| UrlError::Syntax(in_words(&error)))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(UrlError::Missing("a host"));
+        }
+        if config.get_user().is_none() {
+            return Err(UrlError::Missing("a user"));
+        }
+        if config.get_dbname().is_none() {
+            return Err(UrlError::Missing("a database"));
+        }
+        if config.get_target_session_attrs() == TargetSessionAttrs::ReadOnly {
+            return Err(UrlError::ReadOnly);
+        }
+        Ok(Self { text: text.to_owned(), config })
+    }
+}
+
+impl Url {
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether it has a password.
+    pub fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
+    }
+
+    /// Where the database may be: hosts and ports, or paths of sockets.
+    pub fn places(&self) -> Vec<Place> {
+        let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
+        let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        (0..hosts.len().max(addresses.len()))
+            .map(|at| match (addresses.get(at), hosts.get(at)) {
+                (Some(address), _) => Place::Host(address.to_string(), port(at)),
+                (None, Some(Host::Tcp(host))) => Place::Host(host.clone(), port(at)),
+                (None, Some(Host::Unix(folder))) => Place::Socket(folder.join(format!(".s.PGSQL.{}", port(at)))),
+                // There are as many as the longer list has.
+                (None, None) => Place::Host(String::new(), port(at)),
+            })
+            .collect()
+    }
+
+    /// Whether connections may be encrypted.
+    pub fn wants_tls(&self) -> bool {
+        self.config.get_ssl_mode() != SslMode::Disable
+    }
+}
+
+/// Where a database server may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A host by name or address, and the port.
+    Host(String, u16),
+    /// The socket's path.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Host(host, port) => write!(f, "{host}:{port}"),
+            Self::Socket(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// As it was written, but for its password.
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.has_password() {
+            return f.write_str(&self.text);
+        }
+        let (scheme, rest) = self.text.split_once("://").unwrap_or(("postgres", ""));
+        let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let authority = match authority.rsplit_once('@') {
+            Some((user, hosts)) => format!("{}:***@{hosts}", user.split(':').next().unwrap_or_default()),
+            None => authority.to_owned(),
+        };
+        let (path, parameters) = tail.split_once('?').unwrap_or((tail, ""));
+        let shown = parameters.split('&').map(|parameter| match parameter.split_once('=') {
+            Some(("password", _)) => "password=***",
+            _ => parameter,
+        });
+        let parameters = shown.collect::<Vec<_>>().join("&");
+        let mark = if parameters.is_empty() { "" } else { "?" };
+        write!(f, "{scheme}://{authority}{path}{mark}{parameters}")
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_where_as_whom_and_what() {
+        let url: Url = "postgres://mymail@db1,db2:6432/mail?target_session_attrs=read-write".parse().unwrap();
+        assert_eq!(url.places().iter().map(Place::to_string).collect::<Vec<_>>(), ["db1:5432", "db2:6432"]);
+        let socket: Url = "postgres://mymail@%2Frun%2Fpostgresql/mail".parse().unwrap();
+        assert_eq!(socket.places(), [Place::Socket("/run/postgresql/.s.PGSQL.5432".into())]);
+        for text in [
+            "",
+            "mail",
+            "mysql://mymail@db/mail",
+            "postgres://mymail@/mail",
+            "postgres://db/mail",
+            "postgres://mymail@db",
+            "postgres://mymail@db/mail?target_session_attrs=read-only",
+            "postgres://mymail@db/mail?nonsense=1",
+        ] {
+            assert!(text.parse::<Url>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for (text, shown) in [
+            ("postgres://mymail@db/mail", "postgres://mymail@db/mail"),
+            ("postgres://mymail:secret@db/mail?sslmode=require", "postgres://mymail:***@db/mail?sslmode=require"),
+            ("postgres://db/mail?user=mymail&password=secret", "postgres://db/mail?user=mymail&password=***"),
+            ("postgres://mymail:se%40cret@db", "postgres://mymail:***@db"),
+        ] {
+            let Ok(config) = text.parse() else { panic!("{text}") };
+            let url = Url { text: text.to_owned(), config };
+            assert_eq!(url.to_string(), shown);
+            assert!(!format!("{url:?}").contains("cret"));
+        }
+    }
+}
