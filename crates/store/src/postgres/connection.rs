@@ -21,7 +21,7 @@ use super::tls::{Encrypted, Tls};
 /// How long a host has to become a connection.
 const CONNECT_WAIT: Duration = Duration::from_secs(3);
 /// How long those who come later are waited for where several take connections.
-const SECOND_WAIT: Duration = Duration::from_millis(200);
+const SECOND_WAIT: Duration = Duration::from_secs(1);
 /// How long the database has for one statement.
 pub(super) const STATEMENT_WAIT: Duration = Duration::from_secs(10);
 /// The most notifications that wait to be heard. Those that are too many are not heard: they are hints.

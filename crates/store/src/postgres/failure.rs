@@ -45,6 +45,16 @@ impl Failure {
         Self::Lost(Cause(format!("no answer in {} s", waited.as_secs())))
     }
 
+    /// It has ended.
+    pub(super) fn closed() -> Self {
+        Self::Lost(Cause("it has ended".to_owned()))
+    }
+
+    /// It leads to a primary that is none any more.
+    pub(super) fn replaced() -> Self {
+        Self::Lost(Cause("another server is the primary".to_owned()))
+    }
+
     /// What is in the tables makes no sense.
     pub(super) fn damaged(what: impl fmt::Display) -> Self {
         Self::Refused(Cause(what.to_string()))

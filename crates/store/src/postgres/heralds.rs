@@ -66,7 +66,7 @@ impl Heralds {
     pub(super) async fn run(self: Arc<Self>, connector: Arc<Connector>) {
         loop {
             let failure = match connector.connect().await {
-                Ok((connection, hints)) => match self.carry(&connection, hints).await {
+                Ok((connection, hints)) => match self.carry(&connector, &connection, hints).await {
                     Ok(()) => return,
                     Err(failure) => failure,
                 },
@@ -77,7 +77,12 @@ impl Heralds {
         }
     }
 
-    async fn carry(&self, connection: &Connection, mut hints: mpsc::Receiver<String>) -> Result<(), Failure> {
+    async fn carry(
+        &self,
+        connector: &Connector,
+        connection: &Connection,
+        mut hints: mpsc::Receiver<String>,
+    ) -> Result<(), Failure> {
         connection.batch("SET synchronous_commit = off").await?;
         connection.batch(LISTEN).await?;
         // The first look comes at once: what has come before cannot have been heard.
@@ -85,10 +90,15 @@ impl Heralds {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = looks.tick() => self.look(connection).await?,
+                _ = looks.tick() => {
+                    if connector.is_replaced(connection) {
+                        return Err(Failure::replaced());
+                    }
+                    self.look(connection).await?;
+                }
                 hint = hints.recv() => match hint {
                     Some(hint) => self.hear(&hint),
-                    None => return Err(Failure::no_answer(Duration::ZERO)),
+                    None => return Err(Failure::closed()),
                 },
                 () = self.has_news.notified() => self.pass_on(connection).await?,
             }

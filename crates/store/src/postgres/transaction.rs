@@ -122,10 +122,11 @@ impl Transactions {
         lent.was_warned();
         let outcome = lent.query(RESOLVE, &[&self.owner, &number]).await;
         let was_warned = lent.was_warned();
+        let outcome = match outcome {
+            Ok(_) if was_warned => Err(Failure::NotNow(Cause::new("the standbys do not answer"))),
+            outcome => outcome,
+        };
         let rows = lent.give_back_after(outcome)?;
-        if was_warned {
-            return Err(Failure::NotNow(Cause::new("the standbys do not answer")));
-        }
         match rows.first() {
             Some(row) => Ok(row.try_get(0)?),
             None => Err(Failure::damaged("it has not answered a question")),
@@ -265,15 +266,15 @@ impl Transaction<'_> {
             (Err(failure), _) | (_, Err(failure)) => Committed::InDoubt(failure),
         };
         match committed {
-            Committed::InDoubt(Failure::Lost(_)) => lent.lose(),
-            Committed::Done | Committed::NotDone(_) | Committed::InDoubt(_) => lent.give_back(),
+            Committed::InDoubt(_) => lent.lose(),
+            Committed::Done | Committed::NotDone(_) => lent.give_back(),
         }
         committed
     }
 
     /// Takes back what it has done.
     async fn abandon(self, failure: Failure) -> Failure {
-        if matches!(failure, Failure::Lost(_)) {
+        if matches!(failure, Failure::Lost(_) | Failure::NotNow(_)) {
             self.lent.lose();
         } else {
             let rolled_back = self.lent.batch("ROLLBACK").await;
