@@ -202,13 +202,15 @@ impl<S: Store> Handle<S> {
         }
     }
 
-    /// New connections find this configuration, with certificate and key as they are now. Hostname, data folder, user and listeners
-    /// stay as they are: `false` if the new ones differ, so that only a new start makes all of it true. After an error all is as it was.
+    /// New connections find this configuration, with certificate and key as they are now. Hostname, data folder, store, user and
+    /// listeners stay as they are: `false` if the new ones differ, so that only a new start makes all of it true. After an error all
+    /// is as it was.
     pub fn reload(&self, config: Config) -> Result<bool, ReloadError> {
         let settings = self.shared.settings();
-        let Config { hostname, data, user, listen, .. } = settings.config.clone();
-        let same = hostname == config.hostname && data == config.data && user == config.user && listen == config.listen;
-        let config = Config { hostname, data, user, listen, ..config };
+        let Config { hostname, data, store, user, listen, .. } = settings.config.clone();
+        let place = (&hostname, &data, &store, &user, &listen);
+        let same = place == (&config.hostname, &config.data, &config.store, &config.user, &config.listen);
+        let config = Config { hostname, data, store, user, listen, ..config };
         let acceptor = acceptor(&config, &self.data)?;
         tell_of_limits(&config);
         self.shared.reload(Settings::new(config, acceptor)?);

@@ -62,7 +62,7 @@ struct Made<'a> {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { folder, place, json } = args;
-    let data = place.folder()?;
+    let data = place.folder_of_store()?;
     let folder = absolute(&folder).with_context(|| format!("cannot find {}", folder.display()))?;
     become_owner(&data)?;
     let begun = Instant::now();

@@ -46,7 +46,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { place, mend, json } = args;
-    let folder = place.folder()?;
+    let folder = place.folder_of_store()?;
     let report = task::spawn_blocking(move || {
         let mut bar = Progress::unknown();
         let checked = check(&folder, mend, &mut |progress| {

@@ -22,11 +22,28 @@ pub(super) struct Place {
 impl Place {
     /// The data folder of a server that is started with these options.
     pub(super) fn folder(&self) -> Result<PathBuf, Failure> {
+        data_folder(&self.configured()?)
+    }
+
+    /// The same, if accounts and mail are in it.
+    pub(super) fn folder_of_store(&self) -> Result<PathBuf, Failure> {
+        let config = self.configured()?;
+        match config.store.database() {
+            None => data_folder(&config),
+            Some(database) => {
+                let what = "this is for a store in a data folder, and the configuration says that it is in a database";
+                let advice = "use PostgreSQL's own tools, such as pg_dump, pg_restore and pg_amcheck";
+                Err(Failure::new(Exit::Config, format!("{what}, {}: {advice}", database.url)))
+            }
+        }
+    }
+
+    fn configured(&self) -> Result<Config, Failure> {
         let mut config = match &self.config {
             Some(file) => Config::read(file).map_err(|error| Failure::new(Exit::Config, error.to_string()))?,
             None => Config::default(),
         };
         config.data = self.data.clone().or(config.data);
-        data_folder(&config)
+        Ok(config)
     }
 }

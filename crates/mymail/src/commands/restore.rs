@@ -54,7 +54,7 @@ struct Restored<'a> {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { backup, place, json } = args;
-    let data = place.folder()?;
+    let data = place.folder_of_store()?;
     let begun = Instant::now();
     let into = data.clone();
     let work = watched(|mut tell| task::spawn_blocking(move || restore(&backup, &into, &mut tell)));

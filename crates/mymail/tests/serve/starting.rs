@@ -107,6 +107,7 @@ fn what_is_wrong_with_a_configuration_is_told_with_line_and_key() {
         ("[registration]\ntokens = \"sesame\"", "line 2", "tokens"),
         ("[[listen]]\nprotocol = \"smtp\"\naddress = \"unix:here\"", "line 3", "address"),
         ("[aliases]\n\"info+x\" = \"bob\"", "line 2", "info+x"),
+        ("[store]\nurl = \"postgres://mymail:sesame@db/mymail\"", "line 1", "url is for engine = \"postgres\" alone"),
     ] {
         fs::write(home.path("bad.toml"), config).unwrap();
         for arguments in [&["check-config", "bad.toml"][..], &["serve", "--config", "bad.toml"]] {
@@ -115,7 +116,7 @@ fn what_is_wrong_with_a_configuration_is_told_with_line_and_key() {
             for part in ["bad.toml", line, key] {
                 assert!(stderr.contains(part), "{part} is missing in\n{stderr}");
             }
-            assert!(!stderr.contains("sesame"), "a token is shown:\n{stderr}");
+            assert!(!stderr.contains("sesame"), "a secret is shown:\n{stderr}");
         }
     }
     let (code, _, stderr) = run(&home, &["serve", "--config", "none.toml"]);
@@ -147,8 +148,30 @@ fn an_alias_that_leads_nowhere_is_named() {
 }
 
 #[test]
+fn what_is_for_the_data_folder_leaves_it_alone_where_a_database_is_configured() {
+    let home = Home::new();
+    Server::start(&mut home.command(&["serve", "--data", "data", "--listen", "smtp=127.0.0.1:0"]));
+    let url = "postgres://mymail:sesame@db.example/mymail";
+    fs::write(home.path("db.toml"), format!("data = \"data\"\n[store]\nengine = \"postgres\"\nurl = \"{url}\""))
+        .unwrap();
+    for arguments in [&["check", "--mend"][..], &["backup", "new"], &["restore", "data"]] {
+        let (code, stdout, stderr) = run(&home, &[arguments, &["--config", "db.toml"]].concat());
+        assert_eq!((code, stdout.as_str()), (CONFIG, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("in a database, postgres://mymail:***@db.example/mymail: "), "{stderr}");
+    }
+    assert!(!home.path("new").exists());
+}
+
+#[test]
 fn check_config_prints_everything_but_secrets() {
     let home = Home::new();
+    let url = "postgres://mymail:sesame@db.example/mymail";
+    fs::write(home.path("db.toml"), format!("[store]\nengine = \"postgres\"\nurl = \"{url}\"")).unwrap();
+    let (code, resolved, stderr) = run(&home, &["check-config", "db.toml"]);
+    assert_eq!((code, stderr.as_str()), (DONE, ""));
+    let url = "url = \"postgres://mymail:***@db.example/mymail\"";
+    assert!(resolved.lines().any(|line| line == url) && !resolved.contains("sesame"), "{resolved}");
+
     fs::write(home.path("config.toml"), "[registration]\ntokens = [\"sesame\"]\n[limits]\nrecipients = 7\n").unwrap();
     let (code, resolved, stderr) = run(&home, &["check-config", "config.toml"]);
     assert_eq!((code, stderr.as_str()), (DONE, ""));

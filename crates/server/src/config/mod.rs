@@ -4,6 +4,7 @@
 //! names line and key. `docs/interface.md` lists them.
 
 mod aliases;
+mod database;
 mod endpoint;
 mod listen;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::tls::{self, TlsError};
 
 pub(crate) use aliases::AliasTable;
 pub use aliases::{AliasError, Aliases};
+pub use database::{Database, DatabaseError, StoreConfig};
 pub use endpoint::{BadEndpoint, Endpoint};
 pub use listen::{BadListen, Listen, Protocol, Tls};
 
@@ -47,7 +49,7 @@ pub struct Config {
     /// The name that the server greets with, and the domain of its addresses.
     #[serde(with = "values::domain")]
     pub hostname: Domain,
-    /// The folder of the store; `None`: the user's data directory.
+    /// The folder of the server's own; `None`: the user's data directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// The user that it runs as, once it has what only root can have; `None`: the one that started it.
@@ -56,6 +58,8 @@ pub struct Config {
     /// Where it listens; at least one.
     #[serde(deserialize_with = "listen::listeners")]
     pub listen: Vec<Listen>,
+    /// What keeps accounts and mail.
+    pub store: StoreConfig,
     /// What it shows to be the server; `None`: a certificate of its own making, kept in the data folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Certificate>,
@@ -171,6 +175,7 @@ impl Default for Config {
                 Listen::smtp(SocketAddr::from((Ipv4Addr::LOCALHOST, 2525))),
                 Listen::pop3(SocketAddr::from((Ipv4Addr::LOCALHOST, 1110))),
             ],
+            store: StoreConfig::default(),
             tls: None,
             aliases: Aliases::default(),
             registration: Registration::default(),
@@ -273,6 +278,11 @@ impl Config {
     /// Whether the certificate and the key that are configured can be used. Nothing is made or changed.
     pub fn check_certificate(&self) -> Result<(), TlsError> {
         self.tls.as_ref().map_or(Ok(()), tls::check)
+    }
+
+    /// Whether the password of the database can be read. Nobody is asked whether it is the right one.
+    pub fn check_database(&self) -> Result<(), DatabaseError> {
+        self.store.database().map_or(Ok(()), |database| database.options().map(drop))
     }
 
     /// The whole configuration as a file would say it, defaults and all, but without secrets.

@@ -119,6 +119,45 @@ fn limits_of_a_session_and_a_mailbox() {
 }
 
 #[test]
+fn a_store_is_in_the_data_folder_or_a_database() {
+    for text in ["", "[store]", "[store]\nengine = \"sqlite\""] {
+        assert_eq!(parse(text).unwrap().store, StoreConfig::Sqlite);
+    }
+    let config = parse("[store]\nengine = \"postgres\"\nurl = \"postgres://mymail@db1,db2:6432/mymail\"").unwrap();
+    let database = config.store.database().unwrap();
+    assert_eq!((database.connections, database.node_lease), (10, Duration::from_secs(30)));
+    assert_eq!(database.url.places().len(), 2);
+    config.check_database().unwrap();
+
+    let text = r#"
+        [store]
+        engine = "postgres"
+        url = "postgres://mymail@db/mymail?sslmode=require"
+        password_file = "/no/such/file"
+        connections = 1000
+        node_lease = "1s"
+        ca = "/etc/mymail/ca.pem"
+        "#;
+    let config = parse(text).unwrap();
+    let database = config.store.database().unwrap();
+    assert_eq!((database.connections, database.node_lease), (1000, Duration::from_secs(1)));
+    assert_eq!(database.files().collect::<Vec<_>>(), [Path::new("/no/such/file"), Path::new("/etc/mymail/ca.pem")]);
+    assert!(config.check_database().unwrap_err().to_string().starts_with("cannot read /no/such/file"));
+    let resolved = config.resolved().unwrap();
+    let again = parse(&resolved).unwrap();
+    assert_eq!((again.store, again.listen), (config.store, config.listen), "{resolved}");
+}
+
+#[test]
+fn the_password_of_a_database_is_not_shown() {
+    let config = parse("[store]\nengine = \"postgres\"\nurl = \"postgres://mymail:sesame@db/mymail\"").unwrap();
+    let shown = [config.resolved().unwrap(), format!("{config:?}")];
+    for text in shown {
+        assert!(text.contains("postgres://mymail:***@db/mymail") && !text.contains("sesame"), "{text}");
+    }
+}
+
+#[test]
 fn a_reserve_may_be_of_any_size() {
     for (text, reserve) in [
         ("", ByteSize::mib(64)),
@@ -251,6 +290,30 @@ fn what_is_wrong_is_said_with_line_and_key() {
         ("[tls]\ncertificate = \"a.pem\"\nkey = 5", "line 3, key: ", "expected path string"),
         ("[tls]\ncert = \"a.pem\"", "line 2, cert: ", "unknown field `cert`"),
         ("tls = \"off\"", "line 1, tls: ", "expected struct Certificate"),
+        ("\n[store]\nengine = \"mysql\"", "line 3, engine: ", "expected `sqlite` or `postgres`"),
+        ("\n[store]\nengine = \"postgres\"", "line 2: ", "needs a url, such as"),
+        ("\n[store]\nurl = \"postgres://mymail:sesame@db/m\"", "line 2: ", "url is for engine = \"postgres\" alone"),
+        ("[store]\nengine = \"sqlite\"\nconnections = 5", "line 1: ", "connections is for engine"),
+        ("[store]\npassword_file = \"/a\"", "line 1: ", "password_file is for engine"),
+        ("[store]\nnode_lease = \"1m\"", "line 1: ", "node_lease is for engine"),
+        ("[store]\nca = \"/a\"", "line 1: ", "ca is for engine"),
+        ("[store]\nurl = \"mymail:sesame@db/m\"", "line 2, url: ", "postgres://USER@HOST/DATABASE"),
+        ("[store]\nurl = \"postgres://mymail:sesame@db\"", "line 2, url: ", "a database"),
+        ("[store]\nurl = 5", "line 2, url: ", "expected a string"),
+        ("[store]\nconnections = 0", "line 2, connections: ", "at least 1"),
+        ("[store]\nconnections = 1001", "line 2, connections: ", "at most 1000"),
+        ("[store]\nnode_lease = \"999ms\"", "line 2, node_lease: ", "at least a second"),
+        ("[store]\nlease = \"1s\"", "line 2, lease: ", "unknown field `lease`"),
+        (
+            "[store]\nengine = \"postgres\"\nurl = \"postgres://mymail:sesame@db/m\"\npassword_file = \"/a\"",
+            "line 1: ",
+            "in url and in password_file",
+        ),
+        (
+            "[store]\nengine = \"postgres\"\nurl = \"postgres://mymail@db/m?sslmode=disable\"\nca = \"/a\"",
+            "line 1: ",
+            "ca is of no use",
+        ),
     ] {
         let error = parse(text).unwrap_err();
         assert!(error.contains(line) && error.contains(what), "{text}: {error}");

@@ -71,6 +71,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     log_to_standard_error(args.log_format);
     let config = configure(&args).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    if let Some(database) = config.store.database() {
+        let problem = format!("cannot use the database {}: this version has no engine for it", database.url);
+        return Err(Failure::new(Exit::Config, problem).into());
+    }
     let descriptors = server::raise_descriptor_limit().context("cannot raise the limit of descriptors")?;
     tracing::debug!(?descriptors, "descriptors at most");
 
@@ -235,7 +239,7 @@ fn reload<S: Store>(handle: &Handle<S>, args: &Args) {
         Ok(config) => match handle.reload(config) {
             Ok(true) => tracing::info!("configuration and certificate read again"),
             Ok(false) => tracing::warn!(
-                "configuration and certificate read again; another hostname, data folder, user or listener needs a new start"
+                "configuration and certificate read again; another hostname, data folder, store, user or listener needs a new start"
             ),
             Err(error) => {
                 let hint = hint(&error);
