@@ -16,6 +16,7 @@ pub mod embedded;
 mod error;
 mod model;
 pub mod postgres;
+pub mod transfer;
 
 pub use arrivals::Arrivals;
 pub use error::{AddTokenError, BackUpError, RegisterError, StoreError};

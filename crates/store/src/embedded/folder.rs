@@ -60,12 +60,12 @@ pub(super) fn vacancy(path: &Path) -> io::Result<Vacancy> {
 }
 
 /// Makes the names in a folder durable.
-pub(super) fn sync(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// How files of ours are opened for writing.
-pub(super) fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).mode(FILE_MODE);
     options
