@@ -162,6 +162,11 @@ pub trait Store: Send + Sync + 'static {
     /// Resolves when what writes has come to it, with success or not. A store that hangs does not answer.
     fn answer(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// For the end of a server: nobody uses it here any more.
+    fn stop(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// The messages of all mailboxes in the order of their ids, those behind `after`, at most `limit`: fewer, but at least
     /// one, where they are in very many mailboxes. In each of these [`Store::open`] finds a message by its id's number.
     fn messages(

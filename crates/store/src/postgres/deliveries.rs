@@ -80,7 +80,7 @@ async fn deliver(
     match deliver_together(transactions, heralds, group).await {
         Ok(delivered) => delivered.into_iter().map(Ok).collect(),
         // One of them may be the cause: the others shall not suffer from it.
-        Err(StoreError::Failed(_) | StoreError::TryAgain(_)) if group.len() > 1 && transactions.pool.is_up() => {
+        Err(StoreError::Failed(_)) if group.len() > 1 => {
             let mut outcomes = Vec::with_capacity(group.len());
             for place in 0..group.len() {
                 let one = deliver_together(transactions, heralds, &mut group[place..=place]).await;

@@ -98,7 +98,7 @@ struct ReportsTooLong;
 impl Postgres {
     /// Connects, makes or renews the tables, and becomes one of the servers.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
-        let tls = Tls::new(options.authorities.as_deref()).map_err(ConnectError::Authorities)?;
+        let tls = Tls::new(options).map_err(ConnectError::Authorities)?;
         let connector = Arc::new(Connector::new(options, tls));
         let pool = Pool::new(Arc::clone(&connector), options.connections.max(1));
         schema::migrate(&pool).await?;
@@ -113,11 +113,6 @@ impl Postgres {
         let beats = tokio::spawn(beat(Arc::clone(&node), Arc::clone(&transactions)));
         let news = tokio::spawn(Arc::clone(&heralds).run(connector));
         Ok(Self { transactions, deliveries, heralds, node, tasks: [beats, news] })
-    }
-
-    /// Says to the other servers that this one has stopped, so that they need not find out.
-    pub async fn leave(self) {
-        self.node.end(&self.transactions).await;
     }
 }
 
@@ -367,6 +362,11 @@ impl Store for Postgres {
     /// At once: a database that does not answer is no reason to start this server anew.
     async fn answer(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// Says so to the other servers, so that they need not find out.
+    async fn stop(&self) {
+        self.node.end(&self.transactions).await;
     }
 
     async fn messages(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<KeptMessage>, StoreError> {

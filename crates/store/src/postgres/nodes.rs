@@ -6,7 +6,7 @@
 //! it still be alive it is fenced: it finds its row gone, and can register nobody until it has become a new node.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,7 @@ const OTHERS: &str = "SELECT id, beat FROM node WHERE id <> $1";
 /// This server, as the others see it, and the others, as it sees them.
 pub(super) struct Node {
     id: AtomicI64,
+    has_ended: AtomicBool,
     lease: Duration,
     others: Mutex<Others>,
 }
@@ -46,7 +47,7 @@ impl Node {
     /// Becomes one.
     pub(super) async fn new(transactions: &Transactions, lease: Duration) -> Result<Self, StoreError> {
         let id = begin(transactions).await?;
-        Ok(Self { id: AtomicI64::new(id), lease, others: Mutex::default() })
+        Ok(Self { id: AtomicI64::new(id), has_ended: AtomicBool::new(false), lease, others: Mutex::default() })
     }
 
     /// Never used again for another process.
@@ -74,7 +75,11 @@ impl Node {
             let beaten = lent.execute(BEAT, &[&mine]).await;
             lent.give_back_after(beaten)
         };
-        if alive.await? == 0 {
+        let is_known = alive.await? > 0;
+        if self.has_ended.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if !is_known {
             let id = begin(transactions).await?;
             self.id.store(id, Ordering::Release);
             tracing::error!(
@@ -93,8 +98,9 @@ impl Node {
         self.others.lock().unwrap_or_else(PoisonError::into_inner).dead.clone()
     }
 
-    /// It has stopped. Fails silently: then the others find out.
+    /// It has stopped. If that can't be told, the others find out.
     pub(super) async fn end(&self, transactions: &Transactions) {
+        self.has_ended.store(true, Ordering::Release);
         if let Err(error) = transactions.note("DELETE FROM node WHERE id = $1", &[&self.id()]).await {
             tracing::debug!(%error, "the other servers will find out that this one has stopped");
         }

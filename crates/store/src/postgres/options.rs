@@ -22,7 +22,8 @@ pub struct Options {
     pub connections: usize,
     /// After this time without a sign of life a server counts as dead. At least a second.
     pub node_lease: Duration,
-    /// Certificates (PEM) of the authorities that may have signed the database's; `None`: those that the system trusts.
+    /// Certificates (PEM) of the authorities that the database's has to be signed by. `None`: with `sslmode=verify-full` those that
+    /// the system trusts; else the connection is encrypted, and whose it is is not looked at, as other programs do.
     pub authorities: Option<PathBuf>,
 }
 
@@ -38,11 +39,16 @@ impl Options {
     }
 }
 
+/// How a database is asked for that has to prove who it is.
+const VERIFY: &str = "sslmode=verify-full";
+
 /// A PostgreSQL connection URI, `postgres://user@host,host/database?…`, all of whose hosts are tried. It never shows its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
     config: Config,
+    /// Whether the database has to prove who it is.
+    is_verified: bool,
 }
 
 /// Why a text is no URL of a database.
@@ -67,7 +73,10 @@ impl FromStr for Url {
         if !is_url {
             return Err(UrlError::Syntax("it does not begin with postgres://".to_owned()));
         }
-        let config: Config = text.parse().map_err(|error| UrlError::Syntax(in_words(&error)))?;
+        // The library knows no more than to encrypt; the rest is ours.
+        let is_verified = text.contains(VERIFY);
+        let parsed = text.replace(VERIFY, "sslmode=require").parse();
+        let config: Config = parsed.map_err(|error| UrlError::Syntax(in_words(&error)))?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(UrlError::Missing("a host"));
         }
@@ -80,13 +89,18 @@ impl FromStr for Url {
         if config.get_target_session_attrs() == TargetSessionAttrs::ReadOnly {
             return Err(UrlError::ReadOnly);
         }
-        Ok(Self { text: text.to_owned(), config })
+        Ok(Self { text: text.to_owned(), config, is_verified })
     }
 }
 
 impl Url {
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether the database has to prove who it is by a certificate that an authority has signed.
+    pub(super) fn is_verified(&self) -> bool {
+        self.is_verified
     }
 
     /// Whether it has a password.
@@ -173,6 +187,8 @@ mod tests {
         assert_eq!(url.places().iter().map(Place::to_string).collect::<Vec<_>>(), ["db1:5432", "db2:6432"]);
         let socket: Url = "postgres://mymail@%2Frun%2Fpostgresql/mail".parse().unwrap();
         assert_eq!(socket.places(), [Place::Socket("/run/postgresql/.s.PGSQL.5432".into())]);
+        let verified: Url = "postgres://mymail@db/mail?sslmode=verify-full".parse().unwrap();
+        assert!(verified.is_verified() && verified.wants_tls() && !url.is_verified());
         for text in [
             "",
             "mail",
@@ -196,7 +212,7 @@ mod tests {
             ("postgres://mymail:se%40cret@db", "postgres://mymail:***@db"),
         ] {
             let Ok(config) = text.parse() else { panic!("{text}") };
-            let url = Url { text: text.to_owned(), config };
+            let url = Url { text: text.to_owned(), config, is_verified: false };
             assert_eq!(url.to_string(), shown);
             assert!(!format!("{url:?}").contains("cret"));
         }

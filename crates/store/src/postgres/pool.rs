@@ -14,6 +14,8 @@ use super::failure::{Cause, Failure};
 const WAIT: Duration = Duration::from_secs(10);
 /// After the database could not be reached, this long nobody tries again: all are told at once.
 const PAUSE: Duration = Duration::from_millis(500);
+/// If whoever tries has not come to an end by then, somebody else may try.
+const ATTEMPT_WAIT: Duration = Duration::from_secs(8);
 
 pub(super) struct Pool {
     connector: Arc<Connector>,
@@ -24,10 +26,8 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct State {
     idle: Vec<Connection>,
-    /// Why the database could not be reached, and until when that is an answer.
+    /// Why the database could not be reached when that was tried last, and until when that is an answer.
     failed: Option<(Failure, Instant)>,
-    /// Whether the last attempt to connect has failed.
-    is_down: bool,
 }
 
 impl Pool {
@@ -57,38 +57,39 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        if let Some((failure, until)) = &self.state().failed
-            && *until > Instant::now()
-        {
-            return Err(failure.share());
-        }
+        self.may_connect()?;
         match self.connector.connect().await {
             Ok((connection, _)) => {
                 let mut state = self.state();
-                state.failed = None;
-                if std::mem::take(&mut state.is_down) {
+                if state.failed.take().is_some() {
                     tracing::info!("the database is there again");
                 }
                 Ok(connection)
             }
             Err(failure) => {
-                let mut state = self.state();
-                if !std::mem::replace(&mut state.is_down, true) {
+                let failed = (failure.share(), Instant::now() + PAUSE);
+                if self.state().failed.replace(failed).is_none() {
                     tracing::error!(error = %failure, "the database can't be reached: no mail is taken until it can");
                 }
-                state.failed = Some((failure.share(), Instant::now() + PAUSE));
                 Err(failure)
             }
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// While it is down one caller tries at a time, and the others are told at once.
+    fn may_connect(&self) -> Result<(), Failure> {
+        let mut state = self.state();
+        let Some((failure, until)) = &mut state.failed else { return Ok(()) };
+        let now = Instant::now();
+        if *until > now {
+            return Err(failure.share());
+        }
+        *until = now + ATTEMPT_WAIT;
+        Ok(())
     }
 
-    /// Whether the database could be reached when that was tried last.
-    pub(super) fn is_up(&self) -> bool {
-        !self.state().is_down
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

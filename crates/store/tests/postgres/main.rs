@@ -15,6 +15,7 @@ mod commits;
 mod common;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod encryption;
 mod outages;
 mod relay;
 mod servers;

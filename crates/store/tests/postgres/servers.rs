@@ -139,7 +139,7 @@ async fn a_server_that_says_that_it_stops_is_not_waited_for() {
     let url = fresh_database();
     let (stopping, living) = (connect(&url).await, connect(&url).await);
     stopping.register(&address("7@example.org"), None, NOW).await.unwrap();
-    stopping.leave().await;
+    stopping.stop().await;
     assert_eq!(living.end_unclaimed(later(LEASE)).await.unwrap(), 1);
 }
 

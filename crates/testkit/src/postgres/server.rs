@@ -142,8 +142,11 @@ impl Server {
 
     /// Takes its whole process away, as the end of its machine would.
     pub fn kill(&self) {
+        // Those that have been stopped, for who is gone tells no more of its children.
         let processes = self.signal(Signal::STOP);
-        self.signal(Signal::KILL);
+        for process in &processes {
+            kill_process(*process, Signal::KILL).ok();
+        }
         self.wait_for("it is gone", |_| !processes.iter().any(|process| is_alive(*process)));
     }
 
