@@ -11,10 +11,11 @@ use bytesize::ByteSize;
 use nix::unistd::{Gid, Uid, geteuid};
 use serde::Serialize;
 use server::admin::{Admin, AdminError, Held};
-use store::embedded::{Embedded, OpenError, back_up, check};
+use store::embedded::{back_up, check};
 use store::{BackUpError, BackedUp, StoreError};
 use tokio::task::spawn_blocking;
 
+use super::opened;
 use super::place::Place;
 use super::serve::user::become_ids;
 use super::watched::watched;
@@ -121,18 +122,12 @@ async fn make_without_server(data: &Path, folder: &Path) -> Result<Result<Backed
     if !check::is_there(data) {
         return Err(Failure::new(Exit::Config, format!("there is no store in {}", data.display())));
     }
-    let store = Embedded::open(data).map_err(|error| match error {
-        OpenError::InUse => {
-            let advice = "a server is starting or stopping there, or it is being checked: try again";
-            Failure::new(Exit::TempFail, format!("{} is in use: {advice}", data.display()))
-        }
-        error => Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display())),
-    })?;
+    let store = opened::open(data, "a server is starting or stopping there, or it is being checked: try again")?;
     Ok(watched(|tell| store.back_up(folder, tell)).await)
 }
 
-/// Root makes a backup as the owner of the store, who may read and write no more than the server may.
-fn become_owner(data: &Path) -> anyhow::Result<()> {
+/// Root works as the owner of a store, who may read and write no more than the server may.
+pub(super) fn become_owner(data: &Path) -> anyhow::Result<()> {
     let Ok(there) = fs::symlink_metadata(data.join(store::embedded::DATABASE)) else { return Ok(()) };
     if geteuid().is_root() && there.uid() != 0 {
         become_ids(Uid::from_raw(there.uid()), Gid::from_raw(there.gid()))

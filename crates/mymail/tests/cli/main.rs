@@ -10,6 +10,7 @@ mod extensions;
 mod hostile_names;
 mod lying;
 mod mail;
+mod moving;
 mod offline;
 mod pop3;
 mod retrieving;

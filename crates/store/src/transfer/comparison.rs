@@ -7,13 +7,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::file::Reader as Records;
 use super::folder::{Folder, FolderError, Manifest};
-use super::import::ImportError;
+use super::import::{ImportError, tell};
 use super::mail::Mail;
 use super::pages;
 use super::record::{Account, Hold, Message, Octets, Place, Record, Token};
 use super::{Moved, Watch};
 use crate::{
-    AccountId, AccountSummary, EntryId, HeldAddress, KeptMessage, MessageId, NewMessage, Progress, Reader, Recipient,
+    AccountId, AccountSummary, EntryId, HeldAddress, KeptMessage, MessageId, NewMessage, Reader, Recipient,
     RegistrationMode, Store,
 };
 
@@ -43,12 +43,14 @@ pub(super) async fn require_vacant<S: Store>(
     store: &S,
     folder: &Folder,
     manifest: &Manifest,
+    watch: Watch<'_>,
 ) -> Result<Option<MessageId>, ImportError> {
     let accounts = require_own_accounts(store, folder, manifest).await?;
     let (mut there, mut mail) = (pages::messages(store, None), Mail::new(folder, manifest, None));
     let mut last = None;
     while let Some(kept) = there.next().await? {
         let exported = loop {
+            tell(watch, 0, manifest).await?;
             match mail.next()? {
                 Some((message, _)) if message.id < kept.id.0 => {}
                 exported => break exported,
@@ -123,11 +125,12 @@ pub(super) async fn require_all<S: Store>(
 ) -> Result<Moved, ImportError> {
     let mut moved = require_all_accounts(store, folder, manifest, accounts).await?;
     let (mut there, mut mail) = (pages::messages(store, None), Mail::new(folder, manifest, None));
-    let octets_total = manifest.moved.octets;
     while let Some((message, octets)) = mail.next()? {
-        let mut digest = Xxh3::new();
+        let (mut digest, mut done) = (Xxh3::new(), manifest.moved.octets + moved.octets);
         while let Some(chunk) = mail.chunk()? {
             digest.update(&chunk);
+            done += chunk.len() as u64;
+            tell(watch, done, manifest).await?;
         }
         let recipients = recipients(&message.places, accounts);
         let Some(first) = recipients.first().map(|to| to.account) else { continue };
@@ -139,11 +142,6 @@ pub(super) async fn require_all<S: Store>(
         }
         moved.messages += 1;
         moved.octets += octets;
-        // All of it has come in before.
-        let progress = Progress { octets: octets_total + moved.octets, octets_total: 2 * octets_total };
-        if watch(progress).is_break() {
-            return Err(ImportError::Stopped);
-        }
     }
     match there.next().await? {
         Some(more) => Err(ImportError::differs(format!("message {}", more.id.0))),

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::file::Writer;
 use super::folder::{Folder, FolderError, MailFile, Manifest};
 use super::record::{Account, Message, Octets, Record, Text};
-use super::{Moved, Watch, pages};
+use super::{Moved, Watch, goes_on, pages};
 use crate::{AccountId, AccountSummary, EntryId, KeptMessage, MessageId, Progress, Reader, Store, StoreError};
 
 /// A file of mail is ended when it has so many octets.
@@ -139,13 +139,13 @@ impl<S: Store> Export<'_, S> {
                 }
                 None => left_behind += 1,
             }
-            self.tell(0)?;
+            self.tell(0).await?;
         }
         let mut held = pages::holds(self.store);
         while let Some(held) = held.next().await? {
             file.write(&Record::Hold(held.into()))?;
             holds += 1;
-            self.tell(0)?;
+            self.tell(0).await?;
         }
         let accounts = moving.len() as u64;
         self.manifest.moved = Moved { accounts, holds, left_behind, ..self.manifest.moved };
@@ -199,7 +199,7 @@ impl<S: Store> Export<'_, S> {
         while let Some(chunk) = reader.next().await.map_err(unreadable)? {
             part.file.bytes(&chunk)?;
             done += chunk.len() as u64;
-            self.tell(part.moved.octets + done)?;
+            self.tell(part.moved.octets + done).await?;
         }
         if done != octets {
             return Err(unreadable(StoreError::Failed("it has not as many octets as it should".into())));
@@ -222,9 +222,9 @@ impl<S: Store> Export<'_, S> {
         Ok(self.folder.write_manifest(&self.manifest)?)
     }
 
-    fn tell(&mut self, octets: u64) -> Result<(), ExportError> {
+    async fn tell(&mut self, octets: u64) -> Result<(), ExportError> {
         let progress = Progress { octets, octets_total: self.octets_total.max(octets) };
-        if (self.watch)(progress).is_break() { Err(ExportError::Stopped) } else { Ok(()) }
+        if goes_on(self.watch, progress).await { Ok(()) } else { Err(ExportError::Stopped) }
     }
 }
 

@@ -44,12 +44,12 @@ pub enum FolderError {
         /// Which one.
         path: PathBuf,
     },
-    /// A later version of this program wrote it.
-    #[error("{} is of version {found}, this program knows version {VERSION}", folder.display())]
-    Newer {
+    /// Another version of this program wrote it, in another form.
+    #[error("{} is of form {found}, this program knows form {VERSION}", folder.display())]
+    OtherVersion {
         /// Which one.
         folder: PathBuf,
-        /// Its version.
+        /// Its form.
         found: u32,
     },
     /// Somebody exports to it or imports from it.
@@ -156,7 +156,7 @@ impl Folder {
         }
         let Any { version } = serde_json::from_str(json).map_err(|_| damaged())?;
         if version != VERSION {
-            return Err(FolderError::Newer { folder: self.path.clone(), found: version });
+            return Err(FolderError::OtherVersion { folder: self.path.clone(), found: version });
         }
         serde_json::from_str(json).map(Some).map_err(|_| damaged())
     }

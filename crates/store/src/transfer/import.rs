@@ -10,7 +10,7 @@ use super::comparison::{Accounts, recipients, records, require_all, require_vaca
 use super::folder::{Folder, FolderError, Manifest};
 use super::mail::Mail;
 use super::record::{Account, Hold, Octets, Record};
-use super::{Moved, Watch};
+use super::{Moved, Watch, goes_on};
 use crate::{
     AccountId, AddTokenError, Body, MessageId, NewMessage, PUT_BACK_MAX, Progress, Quota, RegisterError, Store,
     StoreError, Timestamp,
@@ -67,7 +67,7 @@ pub async fn import<S: Store>(store: &S, folder: &Path, watch: Watch<'_>) -> Res
     if !manifest.is_whole {
         return Err(ImportError::Unfinished { folder: folder.path });
     }
-    let last = require_vacant(store, &folder, &manifest).await?;
+    let last = require_vacant(store, &folder, &manifest, watch).await?;
     let accounts = put_accounts(store, &folder, &manifest, watch).await?;
     put_mail(store, &folder, &manifest, &accounts, last, watch).await?;
     require_all(store, &folder, &manifest, &accounts, watch).await
@@ -86,11 +86,11 @@ async fn put_accounts<S: Store>(
         batch.push(put(store, record));
         if batch.len() >= AT_ONCE {
             accounts.extend(all_of(std::mem::take(&mut batch)).await?.into_iter().flatten());
-            tell(watch, 0, manifest)?;
+            tell(watch, 0, manifest).await?;
         }
     }
     accounts.extend(all_of(batch).await?.into_iter().flatten());
-    tell(watch, 0, manifest)?;
+    tell(watch, 0, manifest).await?;
     Ok(accounts)
 }
 
@@ -197,7 +197,7 @@ async fn put_mail<S: Store>(
         while let Some(chunk) = mail.chunk()? {
             body.write(&chunk).await?;
             done += chunk.len() as u64;
-            tell(watch, done, manifest)?;
+            tell(watch, done, manifest).await?;
         }
         batch.push((MessageId(message.id), NewMessage { recipients, ..message.envelope() }, body));
         batch_octets += octets;
@@ -210,7 +210,7 @@ async fn put_mail<S: Store>(
 }
 
 /// Tells how far it has come. Afterwards as much is read again.
-fn tell(watch: Watch<'_>, octets: u64, manifest: &Manifest) -> Result<(), ImportError> {
+pub(super) async fn tell(watch: Watch<'_>, octets: u64, manifest: &Manifest) -> Result<(), ImportError> {
     let progress = Progress { octets, octets_total: 2 * manifest.moved.octets };
-    if watch(progress).is_break() { Err(ImportError::Stopped) } else { Ok(()) }
+    if goes_on(watch, progress).await { Ok(()) } else { Err(ImportError::Stopped) }
 }

@@ -20,6 +20,8 @@ pub use folder::FolderError;
 pub use import::{ImportError, import};
 use serde::{Deserialize, Serialize};
 
+use tokio::task::coop::consume_budget;
+
 use crate::Progress;
 
 /// Accounts and the like that are listed at once.
@@ -45,3 +47,9 @@ pub struct Moved {
 
 /// Hears how far the work has come, and says whether it shall go on.
 pub type Watch<'a> = &'a mut (dyn FnMut(Progress) -> ControlFlow<()> + Send);
+
+/// Tells how far the work has come. Whether it shall go on. Whoever else is on this thread has a turn now and then.
+async fn goes_on(watch: Watch<'_>, progress: Progress) -> bool {
+    consume_budget().await;
+    watch(progress).is_continue()
+}
