@@ -9,7 +9,7 @@ pub(crate) const THEIRS: &str = "203.0.113.2";
 
 /// What is at the other end is in a network of its own, which goes with this.
 pub(crate) struct Cable {
-    namespace: String,
+    pub(crate) namespace: String,
 }
 
 impl Cable {
@@ -45,7 +45,8 @@ impl Drop for Cable {
     }
 }
 
-fn ip(arguments: &str) {
+/// Runs `ip`, which must succeed.
+pub(crate) fn ip(arguments: &str) {
     let status = Command::new("ip").args(arguments.split(' ')).status().unwrap();
     assert!(status.success(), "ip {arguments}");
 }
