@@ -13,10 +13,11 @@ const BEGIN: &str = "<!-- bench:begin -->\n";
 const END: &str = "<!-- bench:end -->\n";
 
 /// The quantities that become pictures: of which group, and the name of the file.
-const PICTURES: [(&str, &str, &str); 6] = [
+const PICTURES: [(&str, &str, &str); 7] = [
     ("delivery", "messages/s", "delivery"),
     ("delivery", "CPU µs/message", "delivery-cpu"),
     ("retrieval", "messages/s", "retrieval"),
+    ("nodes", "messages/s", "nodes"),
     ("idle", "PSS, KiB/connection", "idle"),
     ("start", "ms", "start"),
     ("growth", "delivery, messages/s", "growth"),

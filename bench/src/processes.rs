@@ -63,13 +63,12 @@ impl Processes {
     }
 
     fn cpu(&self) -> anyhow::Result<Duration> {
-        let ticks: u64 = self.tree()?.values().map(|stat| stat.ticks).sum();
-        Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+        cpu_of(self.main.id())
     }
 
     pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
         let mut memory = Memory::default();
-        for pid in self.tree()?.keys() {
+        for pid in tree(self.main.id())?.keys() {
             // Unless it has ended meanwhile.
             if let Ok(rollup) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
                 memory.rss += octets_of(&rollup, "Rss:");
@@ -78,28 +77,6 @@ impl Processes {
         }
         ensure!(memory.rss > 0, "nothing tells the memory of a server");
         Ok(memory)
-    }
-
-    /// The process and what descends from it, by their numbers.
-    fn tree(&self) -> anyhow::Result<BTreeMap<u32, Stat>> {
-        let mut others = BTreeMap::new();
-        for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) {
-                others.insert(pid, Stat::parse(&stat).context("cannot read /proc/PID/stat")?);
-            }
-        }
-        let root = self.main.id();
-        let mut tree = BTreeMap::from([(root, others.remove(&root).context("a server has ended by itself")?)]);
-        loop {
-            let children: Vec<u32> =
-                others.iter().filter(|(_, stat)| tree.contains_key(&stat.parent)).map(|(pid, _)| *pid).collect();
-            if children.is_empty() {
-                return Ok(tree);
-            }
-            tree.extend(children.into_iter().filter_map(|pid| Some((pid, others.remove(&pid)?))));
-        }
     }
 
     /// Lets it end in order.
@@ -134,6 +111,33 @@ impl Stat {
         // proc_pid_stat(5): the state, the third field, comes first here. utime, stime, cutime and cstime are 14 to 17.
         let ticks = numbers.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>());
         Some(Self { parent: numbers.get(1)?.parse().ok()?, ticks: ticks.sum::<Result<_, _>>().ok()? })
+    }
+}
+
+/// The time on processors of a process and all that descend from it, so far.
+pub(crate) fn cpu_of(root: u32) -> anyhow::Result<Duration> {
+    let ticks: u64 = tree(root)?.values().map(|stat| stat.ticks).sum();
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+/// A process and what descends from it, by their numbers.
+fn tree(root: u32) -> anyhow::Result<BTreeMap<u32, Stat>> {
+    let mut others = BTreeMap::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) {
+            others.insert(pid, Stat::parse(&stat).context("cannot read /proc/PID/stat")?);
+        }
+    }
+    let mut tree = BTreeMap::from([(root, others.remove(&root).context("a server has ended by itself")?)]);
+    loop {
+        let children: Vec<u32> =
+            others.iter().filter(|(_, stat)| tree.contains_key(&stat.parent)).map(|(pid, _)| *pid).collect();
+        if children.is_empty() {
+            return Ok(tree);
+        }
+        tree.extend(children.into_iter().filter_map(|pid| Some((pid, others.remove(&pid)?))));
     }
 }
 
@@ -180,7 +184,8 @@ mod tests {
         let script = "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; sleep 60 & wait";
         let mut command = Command::new("sh");
         let mut processes = Processes::start(command.args(["-c", script])).unwrap();
-        until("both are there", || Ok(processes.tree()?.len() == 2 && processes.cpu()? > Duration::ZERO)).unwrap();
+        until("both are there", || Ok(tree(processes.main.id())?.len() == 2 && processes.cpu()? > Duration::ZERO))
+            .unwrap();
         let memory = processes.memory().unwrap();
         assert!(memory.pss > 0 && memory.pss <= memory.rss);
         processes.stop().unwrap();

@@ -1,7 +1,7 @@
 //! Our own server, `mymail serve`. It logs as it does by itself, to a file.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
@@ -37,6 +37,14 @@ impl Ours {
         let folder = workshop.make("ours")?;
         fs::write(folder.join("mymail.toml"), configuration(&folder, free_address()?, free_address()?))?;
         Ok(folder)
+    }
+
+    /// One that keeps its mail in the database at this URL, and has no user of its own.
+    pub(crate) fn on_postgresql(program: &Path, workshop: &Workshop, url: &str) -> anyhow::Result<Self> {
+        let folder = Self::make_folder(workshop)?;
+        let mut file = File::options().append(true).open(folder.join("mymail.toml"))?;
+        write!(file, "[store]\nengine = \"postgres\"\nurl = \"{url}\"\n")?;
+        Self::open(program, &folder)
     }
 
     /// Runs one in a folder until it says that it is ready.

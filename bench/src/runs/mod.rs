@@ -4,6 +4,7 @@ mod delivery;
 mod disk;
 mod growth;
 mod idle;
+mod nodes;
 mod retrieval;
 mod start;
 
@@ -44,6 +45,8 @@ pub(crate) enum Name {
     Delivery,
     /// Mail that is read and deleted
     Retrieval,
+    /// Mail that is sent to several servers on one database
+    Nodes,
     /// Memory of idle connections
     Idle,
     /// Time to the first greeting
@@ -57,6 +60,7 @@ impl Name {
         match self {
             Self::Delivery => delivery::run(setting),
             Self::Retrieval => retrieval::run(setting),
+            Self::Nodes => nodes::run(setting),
             Self::Idle => idle::run(setting),
             Self::Start => start::run(setting),
             Self::Growth => growth::run(setting),

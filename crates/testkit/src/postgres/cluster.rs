@@ -1,5 +1,7 @@
 //! One PostgreSQL server or several, of which one is the primary.
 
+use std::env;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::server::{OWNER, Server};
@@ -8,6 +10,8 @@ use super::server::{OWNER, Server};
 const HOST: &str = "127.0.0.1";
 /// Nothing outlives the machine's power, which no test of such a server cuts.
 const QUICK: &str = "fsync = off\nfull_page_writes = off\nsynchronous_commit = off\n";
+/// What the tests' settings change of it.
+const AS_INSTALLED: &str = "shared_buffers = 128MB\njit = on\n";
 
 /// PostgreSQL servers that are one for their clients. Gone afterwards.
 pub struct Cluster {
@@ -28,17 +32,22 @@ impl Cluster {
 
     /// The same, at an address of this machine that others may be connected to.
     pub fn listening(host: &str) -> Self {
-        Self::of(Server::new(host, ""))
+        Self::of(Server::new(host, &env::temp_dir(), ""))
+    }
+
+    /// The same as Debian has it, with its folder in this one, where PostgreSQL's user can make it.
+    pub fn as_installed(parent: &Path) -> Self {
+        Self::of(Server::new(HOST, parent, AS_INSTALLED))
     }
 
     /// One server that forgets all when the machine loses its power.
     pub fn quick() -> Self {
-        Self::of(Server::new(HOST, QUICK))
+        Self::of(Server::new(HOST, &env::temp_dir(), QUICK))
     }
 
     /// A primary, number 0, and so many standbys. What is acknowledged is on at least one of them as well.
     pub fn with_standbys(count: usize) -> Self {
-        let mut cluster = Self::of(Server::new(HOST, ""));
+        let mut cluster = Self::start();
         for number in 1..=count {
             cluster.servers.push(Server::standby(cluster.primary(), &name(number)));
         }

@@ -1,6 +1,7 @@
 # Keeps one PostgreSQL server and its folder as long as somebody holds the other end of its standard input, and no longer, however
-# that one has ended. Arguments: the program `postgres` and its arguments. A line of input starts it, in the folder.
-folder=$(mktemp -d "${TMPDIR:-/tmp}/mymail-postgres.XXXXXX") || exit
+# that one has ended. Arguments: where to make the folder, the program `postgres`, and its arguments. A line of input starts it, in the folder.
+folder=$(mktemp -d "$1/mymail-postgres.XXXXXX") || exit
+shift
 cd "$folder" || exit
 echo "$folder"
 exec >>log 2>&1

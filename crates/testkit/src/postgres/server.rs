@@ -1,5 +1,6 @@
 //! One PostgreSQL server.
 
+use std::env;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -46,10 +47,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// A new one that runs, with these settings besides.
-    pub(super) fn new(host: &str, settings: &str) -> Self {
+    /// A new one that runs, with these settings besides, and its folder in this one.
+    pub(super) fn new(host: &str, parent: &Path, settings: &str) -> Self {
         let password = password();
-        let server = Self::with_data(host, password.clone(), |data| {
+        let server = Self::with_data(host, parent, &password, |data| {
             let passwords = data.with_file_name("password");
             fs::write(&passwords, &password).unwrap();
             let mut initdb = unprivileged(&postgresql("initdb"));
@@ -65,7 +66,7 @@ impl Server {
 
     /// A standby of another one, which goes by this name.
     pub(super) fn standby(primary: &Self, name: &str) -> Self {
-        let server = Self::with_data(&primary.host, primary.password.clone(), |data| {
+        let server = Self::with_data(&primary.host, &env::temp_dir(), &primary.password, |data| {
             let mut backup = unprivileged(&postgresql("pg_basebackup"));
             backup.args(["--no-sync", "--checkpoint=fast", "--write-recovery-conf", "--dbname"]);
             output_of(backup.arg(primary.conninfo(name)).arg("-D").arg(data));
@@ -74,10 +75,10 @@ impl Server {
         server
     }
 
-    fn with_data(host: &str, password: String, fill: impl Fn(&Path)) -> Self {
+    fn with_data(host: &str, parent: &Path, password: &str, fill: impl Fn(&Path)) -> Self {
         for _ in 0..PORTS_MAX {
             let port = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port();
-            let mut server = Self::keep(host, port, password.clone());
+            let mut server = Self::keep(host, port, parent, password);
             fill(&server.data());
             if server.try_to_start() {
                 return server;
@@ -86,16 +87,16 @@ impl Server {
         panic!("PostgreSQL does not start: {PORTS_MAX} ports were taken by others");
     }
 
-    fn keep(host: &str, port: u16, password: String) -> Self {
+    fn keep(host: &str, port: u16, parent: &Path, password: &str) -> Self {
         let mut keeper = unprivileged(Path::new("sh"));
-        keeper.args(["-c", include_str!("keeper.sh"), "keeper"]).arg(postgresql("postgres"));
+        keeper.args(["-c", include_str!("keeper.sh"), "keeper"]).arg(parent).arg(postgresql("postgres"));
         keeper.args(["-D", "data", "-h", host, "-p", &port.to_string()]);
         let keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut keeper = keeper.unwrap_or_else(|error| panic!("PostgreSQL needs sh and setpriv: {error}"));
         let mut folder = String::new();
         BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut folder).unwrap();
-        assert!(!folder.is_empty(), "PostgreSQL has no folder: its user can't make any, or is not there");
-        let orders = keeper.stdin.take();
+        assert!(!folder.is_empty(), "PostgreSQL has no folder: its user can't make any in {}", parent.display());
+        let (orders, password) = (keeper.stdin.take(), password.to_owned());
         Self { host: host.to_owned(), port, password, folder: folder.trim_end().into(), keeper, orders }
     }
 
@@ -183,6 +184,11 @@ impl Server {
         let file = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
         let mut lines = file.lines();
         Some((Pid::from_raw(lines.next()?.parse().ok()?)?, lines.nth(6)?.trim().to_owned()))
+    }
+
+    /// The process that all of its own descend from.
+    pub fn process(&self) -> u32 {
+        self.keeper.id()
     }
 
     /// What it has logged.
