@@ -4,10 +4,12 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use store::{Store, StoreError};
 use thiserror::Error;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
 use crate::config::{AliasError, Config, Endpoint, Listen, Tls};
 use crate::listener::{Bound, Inherited, Listener};
@@ -15,6 +17,9 @@ use crate::policy::{keep_postmaster, warn_of_missing_accounts};
 use crate::shared::{Settings, Shared};
 use crate::tls::{Acceptor, TlsError};
 use crate::{admin, clock, housekeeping, listener};
+
+/// How long the store has at the end.
+const LEAVE_MAX: Duration = Duration::from_secs(5);
 
 /// Why the server can't start.
 #[derive(Debug, Error)]
@@ -190,7 +195,18 @@ impl<S: Store> Server<S> {
         while let Some(ended) = tasks.join_next().await {
             outcome = outcome.and(ended.map_err(PartDied));
         }
+        leave(&self.shared).await;
         outcome
+    }
+}
+
+/// All connections are gone. What the store can't be told of that it finds out later.
+async fn leave<S: Store>(shared: &Shared<S>) {
+    let held_until = clock::after(clock::steady(), shared.settings().config.registration.lease);
+    match timeout(LEAVE_MAX, shared.store.leave(held_until)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "cannot tell the store that the server has stopped"),
+        Err(_) => tracing::warn!("the store does not answer: it is not told that the server has stopped"),
     }
 }
 

@@ -85,6 +85,12 @@ pub trait Store: Send + Sync + 'static {
     /// that such an account could live with exists. Returns how many there were.
     fn end_unclaimed(&self, held_until: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// For the end of a server, when its connections are gone: ends what lived with them, as [`Store::end_account`] does, and lets
+    /// the other servers on this store know. Where there can be no other, the next start does it.
+    fn leave(&self, _held_until: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { Ok(()) }
+    }
+
     /// For the start of a server: leases and holds go on as if no time had passed since any account was last used, if that was
     /// before `idle_since` or is still to come. Either the clock has jumped, or no account could be used, or none was. Only
     /// accounts with a name that are idle stay so. Returns by how many seconds they have been moved.
@@ -161,11 +167,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Resolves when what writes has come to it, with success or not. A store that hangs does not answer.
     fn answer(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
-
-    /// For the end of a server: nobody uses it here any more.
-    fn stop(&self) -> impl Future<Output = ()> + Send {
-        async {}
-    }
 
     /// The messages of all mailboxes in the order of their ids, those behind `after`, at most `limit`: fewer, but at least
     /// one, where they are in very many mailboxes. In each of these [`Store::open`] finds a message by its id's number.

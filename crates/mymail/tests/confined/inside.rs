@@ -2,21 +2,22 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType};
 use rustix::thread::{capabilities, set_capabilities};
 use tempfile::TempDir;
 
-use crate::confine::{Files, GivenUp, confine};
+use crate::confine::{Files, GivenUp, Reach, confine};
 
-/// Does something in a thread that is confined to the folder `data` of a home, and that may read in `read`.
-fn confined(home: &TempDir, work: impl FnOnce(&Path) + Send) {
+/// Does something in a thread that is confined to the folder `data` of a home, and that may read in `read` and connect to these.
+fn confined(home: &TempDir, reach: Option<&Reach>, work: impl FnOnce(&Path) + Send) {
     let path = |name| home.path().join(name);
     let files = Files { data: path("data"), read: vec![path("read")], sockets: vec![path("sockets")] };
     for folder in ["data", "read", "sockets", "outside"] {
@@ -27,7 +28,7 @@ fn confined(home: &TempDir, work: impl FnOnce(&Path) + Send) {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let mut given_up = GivenUp::default();
-            confine(&files, &mut given_up);
+            confine(&files, reach, &mut given_up);
             assert!(!given_up.is_in_part(), "{given_up}");
             work(home.path());
         });
@@ -42,7 +43,7 @@ fn is_denied<T>(result: io::Result<T>) -> bool {
 #[test]
 fn the_data_folder_is_all_there_is_of_files() {
     let home = tempfile::tempdir().unwrap();
-    confined(&home, |home| {
+    confined(&home, None, |home| {
         let [data, read, sockets, outside] = ["data", "read", "sockets", "outside"].map(|name| home.join(name));
         assert_eq!(fs::read(data.join("file")).unwrap(), b"data");
         fs::create_dir(data.join("new")).unwrap();
@@ -82,7 +83,7 @@ fn it_can_neither_run_programs_nor_connect_nor_gain_rights() {
     let home = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    confined(&home, |_| {
+    confined(&home, None, |_| {
         assert!(is_denied(TcpStream::connect(address)));
         assert!(is_denied(TcpListener::bind("127.0.0.1:0")));
         assert!(is_denied(UdpSocket::bind("127.0.0.1:0")));
@@ -98,4 +99,41 @@ fn it_can_neither_run_programs_nor_connect_nor_gain_rights() {
     });
     TcpStream::connect(address).unwrap();
     assert!(Command::new("/bin/true").status().unwrap().success());
+}
+
+#[test]
+fn a_database_can_be_connected_to_and_nothing_else() {
+    let [database, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [address, elsewhere] = [&database, &other].map(|listener| listener.local_addr().unwrap());
+    for names in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let socket = UnixListener::bind(home.path().join("socket")).unwrap();
+        let reach = Reach { ports: vec![address.port()], names };
+        confined(&home, Some(&reach), |home| {
+            TcpStream::connect(address).unwrap();
+            assert!(is_denied(TcpStream::connect(elsewhere)));
+            let dns = SocketAddr::from(([127, 0, 0, 1], 53));
+            assert_eq!(is_denied(TcpStream::connect(dns)), !names, "it may be refused by whoever is there, or is not");
+            assert_eq!(is_denied(UdpSocket::bind("127.0.0.1:0")), !names);
+            assert!(is_denied(TcpListener::bind("127.0.0.1:0")));
+            let (raw, internet) = (SocketType::RAW, AddressFamily::INET);
+            assert_eq!(rustix::net::socket(internet, raw, None).unwrap_err(), Errno::PERM);
+            assert_eq!(rustix::net::socket(AddressFamily::NETLINK, raw, None).unwrap_err(), Errno::PERM);
+            UnixStream::connect(home.join("socket")).unwrap();
+            assert!(is_denied(fs::read("/etc/passwd")) && is_denied(Command::new("/bin/true").status()));
+        });
+        drop(socket);
+    }
+}
+
+#[test]
+fn a_database_on_this_machine_needs_no_network() {
+    let home = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _socket = UnixListener::bind(home.path().join("socket")).unwrap();
+    confined(&home, Some(&Reach::default()), |home| {
+        UnixStream::connect(home.join("socket")).unwrap();
+        assert!(is_denied(TcpStream::connect(listener.local_addr().unwrap())));
+        assert!(is_denied(UdpSocket::bind("127.0.0.1:0")));
+    });
 }

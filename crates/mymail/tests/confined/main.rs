@@ -8,6 +8,7 @@ mod common;
 #[path = "../../src/commands/serve/confine/mod.rs"]
 #[allow(dead_code, reason = "what is told of it is read from the log of a server")]
 mod confine;
+mod database;
 mod files;
 #[path = "../serve/host.rs"]
 mod host;

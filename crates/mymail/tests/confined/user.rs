@@ -15,7 +15,7 @@ use crate::threads::{CONFINED, expect_of_all_threads};
 use crate::until::until;
 
 /// A user that every Debian has, and its numbers.
-const USER: &str = "daemon";
+pub(crate) const USER: &str = "daemon";
 const ID: u32 = 1;
 
 /// A port that is root's, at an address that nobody else uses.
@@ -25,7 +25,7 @@ const CONFIG: i32 = 78;
 const NO_PERMISSION: i32 = 77;
 
 /// What a process has that runs as the user and can do nothing else.
-const POWERLESS: [(&str, &str); 7] = [
+pub(crate) const POWERLESS: [(&str, &str); 7] = [
     ("Uid", "1 1 1 1"),
     ("Gid", "1 1 1 1"),
     ("Groups", ""),
@@ -36,7 +36,7 @@ const POWERLESS: [(&str, &str); 7] = [
 ];
 
 /// A home that others may go through.
-fn open_home() -> Home {
+pub(crate) fn open_home() -> Home {
     let home = Home::new();
     fs::set_permissions(home.path(""), Permissions::from_mode(0o755)).unwrap();
     home

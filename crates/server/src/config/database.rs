@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::de::{Deserializer, Error as _};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
-use store::postgres::{Options, Url};
+use store::postgres::{Authorities, Options, Password, Url};
 use thiserror::Error;
 
 use super::values;
@@ -41,7 +41,8 @@ pub struct Database {
     pub connections: usize,
     /// After this time without a sign of life this server counts as dead for the others.
     pub node_lease: Duration,
-    /// Certificates (PEM) of the authorities that the database's is checked with; `None`: those that the system trusts.
+    /// The file (PEM) of the authorities that have to have signed its certificate; `None`: with `sslmode=verify-full` those that the
+    /// system trusts, else nobody has to.
     pub ca: Option<PathBuf>,
 }
 
@@ -58,9 +59,17 @@ impl StoreConfig {
 /// Why a database can't be used as it is configured.
 #[derive(Debug, Error)]
 pub enum DatabaseError {
-    /// A file can't be read.
-    #[error("cannot read {}, which [store] names: {source}", path.display())]
-    Read {
+    /// The file of the password can't be read.
+    #[error("cannot read the password of the database in {}: {source}", path.display())]
+    Password {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file of the authorities can't be read.
+    #[error("cannot read the authorities that the database is checked with in {}: {source}", path.display())]
+    Authorities {
         /// Which file.
         path: PathBuf,
         /// Why not.
@@ -72,27 +81,28 @@ pub enum DatabaseError {
 }
 
 impl Database {
-    /// How the store reaches it. Reads the password.
+    /// How the store reaches it. Reads the password, and the certificates of authorities: later nobody may be able to.
     pub fn options(&self) -> Result<Options, DatabaseError> {
         let Self { url, password_file, connections, node_lease, ca } = self;
         let password = password_file.as_deref().map(read_password).transpose()?;
+        let authorities = match ca {
+            Some(path) => Authorities::read(path)
+                .map_err(|source| DatabaseError::Authorities { path: path.clone(), source })
+                .map(Some)?,
+            None => url.is_verified().then(Authorities::of_system),
+        };
         Ok(Options {
             url: url.clone(),
-            password,
+            password: password.map(Password::new),
             connections: *connections,
             node_lease: *node_lease,
-            authorities: ca.clone(),
+            authorities,
         })
-    }
-
-    /// The files that it is read from.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.password_file.iter().chain(&self.ca)
     }
 }
 
 fn read_password(path: &Path) -> Result<Vec<u8>, DatabaseError> {
-    let failed = |source| DatabaseError::Read { path: path.to_owned(), source };
+    let failed = |source| DatabaseError::Password { path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     let mut line = Vec::new();
@@ -258,6 +268,6 @@ mod tests {
             assert!(error.contains("has no password") && !error.contains("secret"), "{error}");
         }
         let missing = read_password(Path::new("/no/such/file")).unwrap_err().to_string();
-        assert!(missing.contains("cannot read /no/such/file"), "{missing}");
+        assert!(missing.contains("in /no/such/file: "), "{missing}");
     }
 }

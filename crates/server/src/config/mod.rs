@@ -280,7 +280,7 @@ impl Config {
         self.tls.as_ref().map_or(Ok(()), tls::check)
     }
 
-    /// Whether the password of the database can be read. Nobody is asked whether it is the right one.
+    /// Whether the files for the database can be read. The database is not asked.
     pub fn check_database(&self) -> Result<(), DatabaseError> {
         self.store.database().map_or(Ok(()), |database| database.options().map(drop))
     }

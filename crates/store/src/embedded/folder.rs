@@ -73,11 +73,16 @@ pub(crate) fn private_file() -> OpenOptions {
 
 /// Keeps every other process, and every other opening in this one, out of a store.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
 impl Lock {
+    /// Takes the lock of a data folder whose store is elsewhere.
+    pub fn of(folder: &Path) -> Result<Self, OpenError> {
+        Self::take(&folder.join(LOCK))
+    }
+
     /// Takes the lock, which the kernel lets go of when the process ends, however it ends.
     pub(super) fn take(path: &Path) -> Result<Self, OpenError> {
         let file = private_file().create(true).truncate(false).open(path).map_err(|e| OpenError::io(path, e))?;

@@ -56,7 +56,7 @@ mod tests;
 
 pub use backup::back_up;
 pub use body::{CHUNK_OCTETS, EmbeddedBody, JOURNAL_OCTETS_MAX};
-pub use folder::{DATABASE, create as create_folder};
+pub use folder::{DATABASE, Lock, create as create_folder};
 pub(crate) use folder::{private_file, sync as sync_folder};
 pub use open::OpenError;
 pub use reader::EmbeddedReader;

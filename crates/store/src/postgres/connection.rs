@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Row, SimpleQueryMessage, Socket, Statement};
 
 use super::failure::{Cause, Failure};
-use super::options::{Options, Url};
+use super::options::{Options, Password, Url};
 use super::tls::{Encrypted, Tls};
 
 /// How long a host has to become a connection.
@@ -62,7 +62,7 @@ pub(super) type Connected = (Connection, mpsc::Receiver<String>);
 impl Connector {
     pub(super) fn new(options: &Options, tls: Tls) -> Self {
         let names = options.url.places().into_iter().map(|place| place.to_string());
-        let configs = configs(&options.url, options.password.as_deref());
+        let configs = configs(&options.url, options.password.as_ref().map(Password::octets));
         Self { places: names.zip(configs).collect(), tls, newest: AtomicU32::new(0) }
     }
 

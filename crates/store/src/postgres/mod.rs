@@ -41,7 +41,7 @@ mod tls;
 mod transaction;
 
 pub use body::{CHUNK_OCTETS_MAX, PostgresBody};
-pub use options::{Options, Place, Url, UrlError};
+pub use options::{Authorities, Options, Password, Place, Url, UrlError};
 pub use reader::PostgresReader;
 pub use schema::SchemaError;
 
@@ -68,9 +68,9 @@ pub struct Postgres {
 /// Why the database can't be used.
 #[derive(Debug, Error)]
 pub enum ConnectError {
-    /// The certificates of authorities can't be read.
-    #[error("cannot read the certificates of authorities: {0}")]
-    Authorities(#[source] std::io::Error),
+    /// The encryption itself does not work.
+    #[error("cannot prepare TLS: {0}")]
+    Tls(#[from] rustls::Error),
     /// It can't be reached, or does not answer as it should.
     #[error("{0}")]
     Database(String),
@@ -98,7 +98,7 @@ struct ReportsTooLong;
 impl Postgres {
     /// Connects, makes or renews the tables, and becomes one of the servers.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
-        let tls = Tls::new(options).map_err(ConnectError::Authorities)?;
+        let tls = Tls::new(options)?;
         let connector = Arc::new(Connector::new(options, tls));
         let pool = Pool::new(Arc::clone(&connector), options.connections.max(1));
         schema::migrate(&pool).await?;
@@ -205,6 +205,14 @@ impl Store for Postgres {
                 return Ok(ended);
             }
         }
+    }
+
+    async fn leave(&self, held_until: Timestamp) -> Result<(), StoreError> {
+        // Else it would become a node again.
+        self.tasks.iter().for_each(JoinHandle::abort);
+        let ended: Result<u64, StoreError> =
+            transact!(self.transactions, |transaction| self.node.end(&transaction, held_until).await);
+        ended.map(drop)
     }
 
     async fn resume(&self, idle_since: Timestamp, now: Timestamp) -> Result<i64, StoreError> {
@@ -362,11 +370,6 @@ impl Store for Postgres {
     /// At once: a database that does not answer is no reason to start this server anew.
     async fn answer(&self) -> Result<(), StoreError> {
         Ok(())
-    }
-
-    /// Says so to the other servers, so that they need not find out.
-    async fn stop(&self) {
-        self.node.end(&self.transactions).await;
     }
 
     async fn messages(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<KeptMessage>, StoreError> {

@@ -6,7 +6,7 @@
 //! it still be alive it is fenced: it finds its row gone, and can register nobody until it has become a new node.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,6 @@ const OTHERS: &str = "SELECT id, beat FROM node WHERE id <> $1";
 /// This server, as the others see it, and the others, as it sees them.
 pub(super) struct Node {
     id: AtomicI64,
-    has_ended: AtomicBool,
     lease: Duration,
     others: Mutex<Others>,
 }
@@ -47,7 +46,7 @@ impl Node {
     /// Becomes one.
     pub(super) async fn new(transactions: &Transactions, lease: Duration) -> Result<Self, StoreError> {
         let id = begin(transactions).await?;
-        Ok(Self { id: AtomicI64::new(id), has_ended: AtomicBool::new(false), lease, others: Mutex::default() })
+        Ok(Self { id: AtomicI64::new(id), lease, others: Mutex::default() })
     }
 
     /// Never used again for another process.
@@ -75,11 +74,7 @@ impl Node {
             let beaten = lent.execute(BEAT, &[&mine]).await;
             lent.give_back_after(beaten)
         };
-        let is_known = alive.await? > 0;
-        if self.has_ended.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        if !is_known {
+        if alive.await? == 0 {
             let id = begin(transactions).await?;
             self.id.store(id, Ordering::Release);
             tracing::error!(
@@ -98,12 +93,10 @@ impl Node {
         self.others.lock().unwrap_or_else(PoisonError::into_inner).dead.clone()
     }
 
-    /// It has stopped. If that can't be told, the others find out.
-    pub(super) async fn end(&self, transactions: &Transactions) {
-        self.has_ended.store(true, Ordering::Release);
-        if let Err(error) = transactions.note("DELETE FROM node WHERE id = $1", &[&self.id()]).await {
-            tracing::debug!(%error, "the other servers will find out that this one has stopped");
-        }
+    /// It has stopped: ends what lived with its connections. How many accounts that were.
+    pub(super) async fn end(&self, transaction: &Transaction<'_>, held_until: Timestamp) -> Result<u64, Failure> {
+        transaction.execute("DELETE FROM node WHERE id = $1", &[&self.id()]).await?;
+        end_held(transaction, self.id(), held_until).await
     }
 }
 
@@ -142,9 +135,12 @@ pub(super) async fn bury(
     if transaction.execute(FENCE, &[&dead.id, &dead.beat]).await? == 0 {
         return Ok(None);
     }
-    let held: Vec<i64> =
-        transaction.query(HELD_THERE, &[&dead.id]).await?.iter().map(first).collect::<Result<_, _>>()?;
-    accounts::end(transaction, &held, held_until).await.map(Some)
+    end_held(transaction, dead.id, held_until).await.map(Some)
+}
+
+async fn end_held(transaction: &Transaction<'_>, node: i64, held_until: Timestamp) -> Result<u64, Failure> {
+    let held: Vec<i64> = transaction.query(HELD_THERE, &[&node]).await?.iter().map(first).collect::<Result<_, _>>()?;
+    accounts::end(transaction, &held, held_until).await
 }
 
 #[cfg(test)]

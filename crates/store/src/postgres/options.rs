@@ -1,10 +1,14 @@
 //! How the database is reached, and what of it a server may use.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -17,14 +21,14 @@ pub struct Options {
     /// Where it is, and as whom it is used.
     pub url: Url,
     /// The password, where the URL has none.
-    pub password: Option<Vec<u8>>,
+    pub password: Option<Password>,
     /// The most connections at a time. One more listens.
     pub connections: usize,
     /// After this time without a sign of life a server counts as dead. At least a second.
     pub node_lease: Duration,
-    /// Certificates (PEM) of the authorities that the database's has to be signed by. `None`: with `sslmode=verify-full` those that
-    /// the system trusts; else the connection is encrypted, and whose it is is not looked at, as other programs do.
-    pub authorities: Option<PathBuf>,
+    /// Who has to have signed the database's certificate. `None`: with `sslmode=verify-full` those whom the system trusts; else the
+    /// connection is encrypted, and whose it is is not looked at, as other programs do.
+    pub authorities: Option<Authorities>,
 }
 
 impl Options {
@@ -39,6 +43,52 @@ impl Options {
     }
 }
 
+/// A password, which is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(Vec<u8>);
+
+impl Password {
+    /// These octets.
+    pub fn new(octets: Vec<u8>) -> Self {
+        Self(octets)
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Authorities that sign certificates of databases.
+#[derive(Debug, Clone)]
+pub struct Authorities(Arc<RootCertStore>);
+
+impl Authorities {
+    /// Those in a file (PEM).
+    pub fn read(file: &Path) -> io::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(file).map_err(io::Error::other)? {
+            roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+        }
+        if roots.is_empty() { Err(io::Error::other("it has no certificate")) } else { Ok(Self(Arc::new(roots))) }
+    }
+
+    /// Those that the system trusts. Reads its files.
+    pub fn of_system() -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self(Arc::new(roots))
+    }
+
+    pub(super) fn roots(&self) -> Arc<RootCertStore> {
+        Arc::clone(&self.0)
+    }
+}
 /// How a database is asked for that has to prove who it is.
 const VERIFY: &str = "sslmode=verify-full";
 
@@ -99,7 +149,7 @@ impl Url {
     }
 
     /// Whether the database has to prove who it is by a certificate that an authority has signed.
-    pub(super) fn is_verified(&self) -> bool {
+    pub fn is_verified(&self) -> bool {
         self.is_verified
     }
 

@@ -1,7 +1,6 @@
 //! TLS to the database: rustls, as everywhere. The certificate is checked where the operator wants that.
 
 use std::io;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,16 +8,15 @@ use std::task::{Context, Poll};
 use proto::sasl::server_end_point;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as RustlsStream;
 
-use super::options::Options;
+use super::options::{Authorities, Options};
 
 /// Makes encrypted connections to databases.
 #[derive(Clone)]
@@ -26,30 +24,17 @@ pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
     /// As the options say whom to trust.
-    pub(super) fn new(options: &Options) -> io::Result<Self> {
+    pub(super) fn new(options: &Options) -> Result<Self, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?;
+        let config =
+            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let config = match &options.authorities {
-            Some(file) => config.with_root_certificates(authorities(file)?),
-            None if options.url.is_verified() => {
-                let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                config.with_root_certificates(roots)
-            }
+            Some(authorities) => config.with_root_certificates(authorities.roots()),
+            None if options.url.is_verified() => config.with_root_certificates(Authorities::of_system().roots()),
             None => config.dangerous().with_custom_certificate_verifier(Arc::new(Anybody(provider))),
         };
         Ok(Self(Arc::new(config.with_no_client_auth())))
     }
-}
-
-fn authorities(file: &Path) -> io::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file).map_err(io::Error::other)? {
-        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
-    }
-    if roots.is_empty() { Err(io::Error::other("it has no certificate")) } else { Ok(roots) }
 }
 
 /// Encrypts for whoever has the key of the certificate that it shows, whoever that is. A password is safe all the same, for SCRAM binds

@@ -135,12 +135,18 @@ async fn what_a_dead_server_held_goes_after_its_lease() {
 
 #[tokio::test]
 #[ignore = "needs Debian's package postgresql"]
-async fn a_server_that_says_that_it_stops_is_not_waited_for() {
+async fn a_server_that_leaves_takes_along_what_lived_with_its_connections() {
     let url = fresh_database();
-    let (stopping, living) = (connect(&url).await, connect(&url).await);
-    stopping.register(&address("7@example.org"), None, NOW).await.unwrap();
-    stopping.stop().await;
-    assert_eq!(living.end_unclaimed(later(LEASE)).await.unwrap(), 1);
+    let (leaving, staying) = (connect(&url).await, connect(&url).await);
+    let named = register(&leaving, "alice@example.org").await;
+    let gone = leaving.register(&address("7@example.org"), None, NOW).await.unwrap();
+    let other = staying.register(&address("8@example.org"), None, NOW).await.unwrap();
+    leaving.leave(later(60)).await.unwrap();
+    assert_eq!(staying.account(gone).await.unwrap(), None);
+    assert!(staying.is_held(&address("7@example.org"), later(59)).await.unwrap());
+    for id in [named, other] {
+        assert!(staying.account(id).await.unwrap().is_some());
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! runs is in `user.rs`, what it can do in `confine/`. Then come the store and the threads.
 
 mod confine;
+mod database;
 mod supervisor;
 pub(super) mod user;
 
@@ -15,16 +16,17 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::Context;
 use nix::unistd::{User, geteuid};
 use proto::Domain;
-use server::config::Listen;
+use server::config::{Database, Listen};
 use server::{BindError, Config, ConfigError, Handle, Prepared, Server};
 use store::Store;
 use store::embedded::Embedded;
+use store::postgres::Options;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 use crate::log::{LogFormat, log_to_standard_error};
 use crate::runtime::{block_on_by, workers};
-use confine::{Files, GivenUp, confine};
+use confine::{Files, GivenUp, Reach, confine};
 
 /// Run the server
 #[derive(Debug, Clone, clap::Args)]
@@ -71,26 +73,28 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     log_to_standard_error(args.log_format);
     let config = configure(&args).map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
-    if let Some(database) = config.store.database() {
-        let problem = format!("cannot use the database {}: this version has no engine for it", database.url);
-        return Err(Failure::new(Exit::Config, problem).into());
-    }
     let descriptors = server::raise_descriptor_limit().context("cannot raise the limit of descriptors")?;
     tracing::debug!(?descriptors, "descriptors at most");
 
     let data = absolute(data_folder(&config)?).context("cannot find the data folder")?;
     let user = user::to_become(config.user.as_deref())?;
     user::prepare_folder(&data, user.as_ref())?;
-    let (files, workers) = (files(&args, &config, &data), workers());
+    let database = config.store.database().map(Database::options).transpose();
+    let database = database.map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+    let reach = database.as_ref().map(|options| database::reach(&options.url));
+    let (files, workers) = (files(&args, &config, &data, reach.as_ref()), workers());
     let prepared = Prepared::new(config, supervisor::inherited()?).map_err(|error| failure(&error))?;
-    let given_up = give_up_power(user.as_ref(), &files)?;
-    block_on_by(workers, serve(args, prepared, &data, &given_up))
+    let given_up = give_up_power(user.as_ref(), &files, reach.as_ref())?;
+    block_on_by(workers, open_and_serve(args, prepared, &data, database, &given_up))
 }
 
 /// The files that are needed while it runs.
-fn files(args: &Args, config: &Config, data: &Path) -> Files {
+fn files(args: &Args, config: &Config, data: &Path, reach: Option<&Reach>) -> Files {
     let tls = config.tls.iter().flat_map(|tls| [&tls.certificate, &tls.key]);
-    let read = folders_of(args.config.iter().chain(tls));
+    let mut read = folders_of(args.config.iter().chain(tls));
+    read.extend(reach.map(database::read_for).unwrap_or_default());
+    read.sort();
+    read.dedup();
     let sockets = folders_of(config.listen.iter().filter_map(|listen| listen.address.unix()));
     Files { data: data.to_owned(), read, sockets }
 }
@@ -106,7 +110,7 @@ fn folders_of<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
 }
 
 /// The process has one thread yet.
-fn give_up_power(user: Option<&User>, files: &Files) -> Result<GivenUp, Failure> {
+fn give_up_power(user: Option<&User>, files: &Files, reach: Option<&Reach>) -> Result<GivenUp, Failure> {
     let mut given_up = GivenUp::default();
     if let Some(user) = user {
         user::become_user(user)?;
@@ -120,18 +124,35 @@ fn give_up_power(user: Option<&User>, files: &Files) -> Result<GivenUp, Failure>
         Ok(()) => given_up.note("capabilities"),
         Err(error) => given_up.note_kept("capabilities", error),
     }
-    confine(files, &mut given_up);
+    confine(files, reach, &mut given_up);
     Ok(given_up)
 }
 
-async fn serve(args: Args, prepared: Prepared, data: &Path, given_up: &GivenUp) -> anyhow::Result<Exit> {
+/// With what keeps accounts and mail: the store in the data folder, unless they are in a database.
+async fn open_and_serve(
+    args: Args,
+    prepared: Prepared,
+    data: &Path,
+    database: Option<Options>,
+    given_up: &GivenUp,
+) -> anyhow::Result<Exit> {
     if given_up.is_in_part() {
         tracing::warn!("{given_up}");
     } else {
         tracing::info!("{given_up}");
     }
+    if let Some(options) = database {
+        let _lock = database::take_folder(data)?;
+        let store = database::connect(&options).await?;
+        tracing::info!(url = %options.url, "accounts and mail are in a database");
+        return serve(args, prepared, data, store).await;
+    }
     let store = Embedded::open(data)
         .map_err(|error| Failure::new(Exit::Config, format!("cannot open the store in {}: {error}", data.display())))?;
+    serve(args, prepared, data, store).await
+}
+
+async fn serve<S: Store>(args: Args, prepared: Prepared, data: &Path, store: S) -> anyhow::Result<Exit> {
     let server = Server::new(prepared, data, store).await.map_err(|error| failure(&error))?;
     // Signals first: whoever reads the announcement may send one at once.
     let stop = asked_to_stop()?;

@@ -10,8 +10,10 @@ use seccompiler::{
     apply_filter,
 };
 
-/// What goes with them.
-pub(super) const FORBIDDEN: &str = "other programs, new processes, outgoing connections, the kernel's administration";
+use super::Reach;
+
+/// The part of a socket's type that is no flag.
+const SOCKET_KIND: u64 = 0xf;
 
 /// Forbidden whatever their arguments.
 const CALLS: &[libc::c_long] = &[
@@ -28,8 +30,6 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_fork,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_vfork,
-    // Other servers, on this machine or elsewhere.
-    libc::SYS_connect,
     // Another user, or another view of the system.
     libc::SYS_setuid,
     libc::SYS_setgid,
@@ -96,23 +96,42 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_mknod,
 ];
 
-/// Forbids them to this thread and those that it starts.
-pub(super) fn forbid() -> Result<(), Error> {
+/// Forbids them to this thread and those that it starts, and connections to any but these others.
+pub(super) fn forbid(reach: Option<&Reach>) -> Result<(), Error> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
     // Threads are started, processes are not.
     let thread = libc::CLONE_THREAD as u64;
-    rules.insert(libc::SYS_clone, vec![rule(0, SeccompCmpOp::MaskedEq(thread), 0)?]);
-    // For the admin socket and what systemd is told. What listens to the network is there.
-    rules.insert(libc::SYS_socket, vec![rule(0, SeccompCmpOp::Ne, libc::AF_UNIX as u64)?]);
+    rules.insert(libc::SYS_clone, vec![rule(&[(0, SeccompCmpOp::MaskedEq(thread), 0)])?]);
+    if reach.is_none() {
+        rules.insert(libc::SYS_connect, Vec::new());
+    }
+    rules.insert(libc::SYS_socket, sockets(reach)?);
     apply(rules, libc::EPERM)?;
     // Its flags are in memory, where no filter sees them. The C library takes the older call where this one is not known.
     apply(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)
 }
 
-/// Concerns calls with such an argument.
-fn rule(argument: u8, comparison: SeccompCmpOp, value: u64) -> Result<SeccompRule, Error> {
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, comparison, value)?;
-    Ok(SeccompRule::new(vec![condition])?)
+/// Those that can't be made. Unix domain ones are for the admin socket and what systemd is told; what listens to the network is there.
+fn sockets(reach: Option<&Reach>) -> Result<Vec<SeccompRule>, Error> {
+    let no_family = |family: libc::c_int| (0, SeccompCmpOp::Ne, family as u64);
+    let Some(Reach { names, .. }) = reach.filter(|reach| !reach.ports.is_empty()) else {
+        return Ok(vec![rule(&[no_family(libc::AF_UNIX)])?]);
+    };
+    let mut rules = vec![rule(&[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6].map(no_family))?];
+    let datagrams = if *names { None } else { Some(libc::SOCK_DGRAM) };
+    for kind in [libc::SOCK_RAW].into_iter().chain(datagrams) {
+        let is_kind = (1, SeccompCmpOp::MaskedEq(SOCKET_KIND), kind as u64);
+        rules.push(rule(&[no_family(libc::AF_UNIX), is_kind])?);
+    }
+    Ok(rules)
+}
+
+/// Concerns calls with such arguments.
+fn rule(arguments: &[(u8, SeccompCmpOp, u64)]) -> Result<SeccompRule, Error> {
+    let condition = |(argument, comparison, value): &(u8, SeccompCmpOp, u64)| {
+        SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, comparison.clone(), *value)
+    };
+    Ok(SeccompRule::new(arguments.iter().map(condition).collect::<Result<_, _>>()?)?)
 }
 
 fn apply(rules: BTreeMap<i64, Vec<SeccompRule>>, error: libc::c_int) -> Result<(), Error> {

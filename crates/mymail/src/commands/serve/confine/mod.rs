@@ -10,12 +10,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
 };
 
 /// What is taken away where the kernel knows it. Later versions may restrict what the server does.
 const KNOWN: ABI = ABI::V7;
+
+/// Where names of hosts are asked for.
+const DNS_PORT: u16 = 53;
 
 /// SQLite begins its random numbers with it.
 const RANDOM: &str = "/dev/urandom";
@@ -33,6 +36,31 @@ pub(crate) struct Files {
     pub(crate) read: Vec<PathBuf>,
     /// The folders of sockets that are removed at the end.
     pub(crate) sockets: Vec<PathBuf>,
+}
+
+/// Whom a server connects to while it runs, if it does at all. Sockets of this machine can't be told apart.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    /// TCP ports, wherever they are.
+    pub(crate) ports: Vec<u16>,
+    /// Whether the names of hosts are looked up.
+    pub(crate) names: bool,
+}
+
+impl Reach {
+    /// With those for names.
+    fn all_ports(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().copied().chain(self.names.then_some(DNS_PORT))
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ports: Vec<_> = self.all_ports().map(|port| format!("TCP port {port}")).collect();
+        let udp = self.names.then(|| "UDP".to_owned());
+        let here = "sockets of this machine".to_owned();
+        f.write_str(&ports.into_iter().chain(udp).chain([here]).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// What was given up, and what could not be.
@@ -67,15 +95,15 @@ impl fmt::Display for GivenUp {
     }
 }
 
-/// Gives it all up, for good.
-pub(crate) fn confine(files: &Files, given_up: &mut GivenUp) {
+/// Gives it all up, for good, but for what is needed to use these files and to connect to these others.
+pub(crate) fn confine(files: &Files, reach: Option<&Reach>, given_up: &mut GivenUp) {
     match rustix::thread::set_no_new_privs(true) {
         Ok(()) => given_up.note("new privileges"),
         Err(error) => given_up.note_kept("new privileges", error),
     }
     const FILES: &str = "files outside";
     let outside = format!("{FILES} {}{}", files.data.display(), reading(&files.read));
-    match restrict_files(files) {
+    match restrict(files, reach) {
         Ok(RulesetStatus::FullyEnforced) => given_up.note(outside),
         Ok(RulesetStatus::PartiallyEnforced) => {
             given_up.note(format!("{outside}, as far as this kernel's landlock goes"));
@@ -83,9 +111,14 @@ pub(crate) fn confine(files: &Files, given_up: &mut GivenUp) {
         Ok(RulesetStatus::NotEnforced) => given_up.note_kept("other files", "this kernel has no landlock"),
         Err(error) => given_up.note_kept("other files", error),
     }
-    match calls::forbid() {
-        Ok(()) => given_up.note(calls::FORBIDDEN),
-        Err(error) => given_up.note_kept(calls::FORBIDDEN, error),
+    let connections = match reach {
+        None => "outgoing connections".to_owned(),
+        Some(reach) => format!("outgoing connections (but to {reach})"),
+    };
+    let calls = format!("other programs, new processes, {connections}, the kernel's administration");
+    match calls::forbid(reach) {
+        Ok(()) => given_up.note(calls),
+        Err(error) => given_up.note_kept(&calls, error),
     }
 }
 
@@ -94,14 +127,14 @@ fn reading(folders: &[PathBuf]) -> String {
     if folders.is_empty() { String::new() } else { format!(" (but reading beneath {})", folders.join(" and ")) }
 }
 
-fn restrict_files(files: &Files) -> Result<RulesetStatus, RulesetError> {
+fn restrict(files: &Files, reach: Option<&Reach>) -> Result<RulesetStatus, RulesetError> {
     let ruleset = Ruleset::default()
         // Without it nothing could be moved from one folder to another, not even within the data folder.
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::Refer)?
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))?
-        // All is bound by now, and the server connects to nobody.
+        // All is bound by now.
         .handle_access(AccessNet::from_all(KNOWN))?
         .scope(Scope::Signal)?;
     let mut rules = vec![(files.data.as_path(), DATA), (Path::new(RANDOM), AccessFs::ReadFile.into())];
@@ -113,6 +146,9 @@ fn restrict_files(files: &Files) -> Result<RulesetStatus, RulesetError> {
         if let Ok(path) = PathFd::new(path) {
             created = created.add_rule(PathBeneath::new(path, access))?;
         }
+    }
+    for port in reach.into_iter().flat_map(Reach::all_ports) {
+        created = created.add_rule(NetPort::new(port, AccessNet::ConnectTcp))?;
     }
     Ok(created.restrict_self()?.ruleset)
 }
