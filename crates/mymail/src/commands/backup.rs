@@ -15,8 +15,9 @@ use store::embedded::{back_up, check};
 use store::{BackUpError, BackedUp, StoreError};
 use tokio::task::spawn_blocking;
 
+use super::export::export_database;
 use super::opened;
-use super::place::Place;
+use super::place::{Kept, Place};
 use super::serve::user::become_ids;
 use super::watched::watched;
 use crate::exit::{Exit, Failure};
@@ -30,6 +31,9 @@ The copy is what the store was at one moment: all that was acknowledged before t
 in it, and nothing that was deleted before. The server goes on meanwhile. Root makes the copy as the
 owner of the data folder, who has to be allowed to write to FOLDER. When the command says that it is done, the copy is on
 stable storage and has been checked; before that there is only FOLDER.incomplete.
+
+Of accounts and mail in a database it makes what `mymail export` makes, which need not be of one
+moment: PostgreSQL's own tools make such backups.
 
 Passwords are not in it, only what proves them; the key of the server's own certificate is.
 
@@ -63,8 +67,11 @@ struct Made<'a> {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { folder, place, json } = args;
-    let data = place.folder_of_store()?;
     let folder = absolute(&folder).with_context(|| format!("cannot find {}", folder.display()))?;
+    let data = match place.kept()? {
+        Kept::Folder(data) => data,
+        Kept::Database(options) => return export_database(&options, &folder, Results::new(json)).await,
+    };
     become_owner(&data)?;
     let begun = Instant::now();
     let state = unless_interrupted(make(&data, &folder), "there is no backup").await?;

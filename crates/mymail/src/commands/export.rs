@@ -8,12 +8,13 @@ use bytesize::ByteSize;
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde::Serialize;
 use store::embedded::check;
+use store::postgres::Options;
 use store::transfer::{ExportError, FolderError, Moved, PART_OCTETS, export};
 use store::{Store, StoreError};
 
 use super::backup::{become_owner, seconds_since};
 use super::opened::{self, exit_of};
-use super::place::Place;
+use super::place::{Kept, Place};
 use super::watched::watched;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
@@ -60,26 +61,32 @@ struct Done<'a> {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { folder, place, json } = args;
-    let data = place.folder()?;
     let folder = absolute(&folder).with_context(|| format!("cannot find {}", folder.display()))?;
+    let data = match place.kept()? {
+        Kept::Folder(data) => data,
+        Kept::Database(options) => return export_database(&options, &folder, Results::new(json)).await,
+    };
     if !check::is_there(&data) {
         return Err(Failure::new(Exit::Config, format!("there is no store in {}", data.display())).into());
     }
     become_owner(&data)?;
-    let store = opened::open(&data, "stop its server first")?;
-    let begun = Instant::now();
-    let moved = export_to(&store, &folder).await?;
-    print(Results::new(json), "exported", "to", &folder, moved, begun)?;
-    Ok(Exit::Done)
+    export_to(&opened::open(&data, "stop its server first")?, &folder, Results::new(json)).await
+}
+
+/// Exports what is in a database; a backup of one is the same.
+pub(super) async fn export_database(options: &Options, folder: &Path, results: Results) -> anyhow::Result<Exit> {
+    export_to(&opened::connect(options).await?, folder, results).await
 }
 
 /// Exports a store of any kind, as people can watch and break off.
-pub(super) async fn export_to<S: Store>(store: &S, folder: &Path) -> anyhow::Result<Moved> {
+async fn export_to<S: Store>(store: &S, folder: &Path, results: Results) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
     let mut secret = [0; 32];
     getrandom(&mut secret, GetRandomFlags::empty()).context("the system has no random numbers")?;
     let work = watched(|mut tell| async move { export(store, folder, &secret, PART_OCTETS, &mut *tell).await });
     let work = async { work.await.map_err(|error| failure(&error).into()) };
-    unless_interrupted(work, "the same command goes on where this one was").await
+    let moved = unless_interrupted(work, "the same command goes on where this one was").await?;
+    print(results, "exported", "to", folder, moved, begun)
 }
 
 /// Prints what has moved.
@@ -90,7 +97,7 @@ pub(super) fn print(
     folder: &Path,
     moved: Moved,
     begun: Instant,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Exit> {
     let seconds = seconds_since(begun);
     let Moved { accounts, holds, messages, octets, left_behind } = moved;
     let (accounts, messages) = (count_of(accounts, "account"), count_of(messages, "message"));
@@ -102,7 +109,7 @@ pub(super) fn print(
         let accounts = count_of(left_behind, "account");
         note(&format!("{accounts} without a password stayed behind: they end with their connection"));
     }
-    Ok(())
+    Ok(Exit::Done)
 }
 
 fn failure(error: &ExportError) -> Failure {

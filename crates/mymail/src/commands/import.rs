@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use store::Store;
-use store::transfer::{FolderError, ImportError, Moved, import};
+use store::postgres::Options;
+use store::transfer::{FolderError, ImportError, import};
 
 use super::backup::become_owner;
 use super::export::print;
 use super::opened::{self, exit_of};
-use super::place::Place;
+use super::place::{Kept, Place};
 use super::watched::watched;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
@@ -46,24 +47,30 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { folder, place, json } = args;
-    let data = place.folder()?;
-    become_owner(&data)?;
     // Before there is a store where there was none.
     if !folder.is_dir() {
         return Err(Failure::new(Exit::Data, format!("cannot import: {} is no folder", folder.display())).into());
     }
-    let store = opened::open(&data, "stop its server first")?;
-    let begun = Instant::now();
-    let moved = import_from(&store, &folder).await?;
-    print(Results::new(json), "imported", "from", &folder, moved, begun)?;
-    Ok(Exit::Done)
+    let data = match place.kept()? {
+        Kept::Folder(data) => data,
+        Kept::Database(options) => return import_to_database(&options, &folder, Results::new(json)).await,
+    };
+    become_owner(&data)?;
+    import_from(&opened::open(&data, "stop its server first")?, &folder, Results::new(json)).await
+}
+
+/// Imports into a database; a backup of one comes back the same way.
+pub(super) async fn import_to_database(options: &Options, folder: &Path, results: Results) -> anyhow::Result<Exit> {
+    import_from(&opened::connect(options).await?, folder, results).await
 }
 
 /// Imports into a store of any kind, as people can watch and break off.
-pub(super) async fn import_from<S: Store>(store: &S, folder: &Path) -> anyhow::Result<Moved> {
+async fn import_from<S: Store>(store: &S, folder: &Path, results: Results) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
     let work = watched(|mut tell| async move { import(store, folder, &mut *tell).await });
     let work = async { work.await.map_err(|error| failure(&error).into()) };
-    unless_interrupted(work, "the same command goes on where this one was").await
+    let moved = unless_interrupted(work, "the same command goes on where this one was").await?;
+    print(results, "imported", "from", folder, moved, begun)
 }
 
 fn failure(error: &ImportError) -> Failure {

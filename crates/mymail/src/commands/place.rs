@@ -1,8 +1,9 @@
-//! Which data folder an operator's command is about.
+//! Which data folder an operator's command is about, and whether accounts and mail are in it.
 
 use std::path::PathBuf;
 
 use server::Config;
+use store::postgres::Options;
 
 use super::serve::data_folder;
 use crate::exit::{Exit, Failure};
@@ -17,6 +18,14 @@ pub(super) struct Place {
     /// The configuration of the server, which names its data folder
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+}
+
+/// Where accounts and mail are.
+pub(super) enum Kept {
+    /// In the data folder.
+    Folder(PathBuf),
+    /// In a database.
+    Database(Box<Options>),
 }
 
 impl Place {
@@ -36,6 +45,14 @@ impl Place {
                 Err(Failure::new(Exit::Config, format!("{what}, {}: {advice}", database.url)))
             }
         }
+    }
+
+    /// Where a server that is started with these options keeps accounts and mail.
+    pub(super) fn kept(&self) -> Result<Kept, Failure> {
+        let config = self.configured()?;
+        let Some(database) = config.store.database() else { return data_folder(&config).map(Kept::Folder) };
+        let options = database.options().map_err(|error| Failure::new(Exit::Config, error.to_string()))?;
+        Ok(Kept::Database(Box::new(options)))
     }
 
     fn configured(&self) -> Result<Config, Failure> {

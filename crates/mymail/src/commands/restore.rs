@@ -11,7 +11,8 @@ use tokio::task;
 
 use super::backup::seconds_since;
 use super::check::{exit_of, line_of, size_of};
-use super::place::Place;
+use super::import::import_to_database;
+use super::place::{Kept, Place};
 use super::watched::watched;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::unless_interrupted;
@@ -22,7 +23,8 @@ use crate::output::Results;
 #[command(after_help = "\
 Run it as the user that the server runs as, while no server runs. If there is a store already, move
 its folder aside first. The backup stays as it is, and can be brought back as often as is liked.
-What is brought back is checked, as by `mymail check`.
+What is brought back is checked, as by `mymail check`. A backup of a database is brought back into an
+empty one, as by `mymail import`.
 
 Examples:
   mv /var/lib/mymail /var/lib/mymail.old
@@ -54,7 +56,10 @@ struct Restored<'a> {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let Args { backup, place, json } = args;
-    let data = place.folder_of_store()?;
+    let data = match place.kept()? {
+        Kept::Folder(data) => data,
+        Kept::Database(options) => return import_to_database(&options, &backup, Results::new(json)).await,
+    };
     let begun = Instant::now();
     let into = data.clone();
     let work = watched(|mut tell| task::spawn_blocking(move || restore(&backup, &into, &mut tell)));

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use store::embedded::Embedded;
 use store::{Body, Form, NewMessage, Recipient, Store, Timestamp};
+use testkit::postgres::fresh_database;
 
 use crate::common::{Home, Server};
 use crate::exit::*;
@@ -50,6 +51,40 @@ fn a_servers_store_moves() {
     for (name, texts) in [("alice", &["hello\n"][..]), ("bob", &["hello\n", "and again\n"])] {
         let mail = home.run(&["retrieve", "--account", name], "").done();
         assert!(texts.iter().all(|text| mail.contains(text)), "{name}: {mail}");
+    }
+}
+
+#[test]
+#[ignore = "needs Debian's package postgresql"]
+fn a_store_moves_into_a_database_and_back() {
+    let (home, server) = Home::with_accounts(&["alice"]);
+    home.run(&["send", "alice@mymailserver"], "hello\n").done();
+    drop(server);
+    for config in ["first.toml", "second.toml"] {
+        let url = fresh_database();
+        fs::write(home.path(config), format!("[store]\nengine = \"postgres\"\nurl = \"{url}\"\n")).unwrap();
+    }
+    let what = "2 accounts, 1 message, ";
+    for arguments in [
+        &EXPORT[..],
+        &["import", "moving", "--config", "first.toml"],
+        // Of a database this is an export.
+        &["backup", "backup", "--config", "first.toml"],
+        &["restore", "backup", "--config", "second.toml"],
+        &["export", "again", "--config", "second.toml"],
+        &["import", "again", "--data", "new"],
+    ] {
+        let done = home.run(arguments, "").done();
+        let deed = if matches!(arguments[0], "import" | "restore") { "imported" } else { "exported" };
+        assert!(done.starts_with(&format!("{deed} {what}")), "{arguments:?}: {done}");
+    }
+    let checked = home.run(&["check", "--data", "new"], "").done();
+    assert!(checked.starts_with(what) && checked.ends_with("all is well\n"), "{checked}");
+
+    let nowhere = "[store]\nengine = \"postgres\"\nurl = \"postgres://mymail@127.0.0.1:1/mymail\"\n";
+    fs::write(home.path("nowhere.toml"), nowhere).unwrap();
+    for command in ["export", "import"] {
+        refused(&home, &[command, "again", "--config", "nowhere.toml"], UNAVAILABLE, "cannot use the database");
     }
 }
 

@@ -16,6 +16,9 @@ mod common;
 #[path = "../contract/mod.rs"]
 mod contract;
 mod encryption;
+mod moving;
+#[path = "../moving/contents.rs"]
+mod moving_contents;
 mod outages;
 mod relay;
 mod servers;

@@ -8,64 +8,19 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use proto::ReversePath;
 use store::embedded::Embedded;
 use store::transfer::{ExportError, FolderError, ImportError, Moved, PART_OCTETS, export, import};
-use store::{
-    Account, AccountSummary, EntryId, Form, HeldAddress, NewMessage, Progress, Quota, Recipient, RegistrationMode,
-    Store, StoreError, Timestamp, Token,
-};
+use store::{Progress, Quota, Store, StoreError, Timestamp, Token};
 use tempfile::TempDir;
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "contract/model.rs"]
+mod contents;
+#[path = "../contract/model.rs"]
 mod model;
 
-use common::{NOW, Trace, address, body, contents, deliver, entries, later, message, noise, read, register, verifier};
-
-const SECRET: [u8; 32] = [7; 32];
-/// So small that there are many files.
-const SMALL_PART: u64 = 20_000;
-
-/// What is in a store, but for the ids of its accounts.
-#[derive(Debug, PartialEq)]
-struct Contents {
-    accounts: Vec<(String, Account, u64, u64, Quota)>,
-    holds: Vec<HeldAddress>,
-    tokens: Vec<Token>,
-    mode: RegistrationMode,
-    secret: [u8; 32],
-    /// By the key of the account and the id: envelope, octets and bytes.
-    mail: BTreeMap<(String, i64), (NewMessage, u64, Vec<u8>)>,
-}
-
-async fn contents_of(store: &Embedded) -> Contents {
-    let (mut accounts, mut mail) = (Vec::new(), BTreeMap::new());
-    let listed = store.messages(None, usize::MAX).await.unwrap();
-    for AccountSummary { account, octets, messages, quota } in store.accounts(None, usize::MAX).await.unwrap() {
-        let key = account.address.key();
-        let there = entries(store, account.id).await;
-        for kept in &listed {
-            let places = &kept.message.recipients;
-            let Some(place) = places.iter().find(|to| to.account == account.id) else { continue };
-            assert!(there.contains(&EntryId(kept.id.0)));
-            let recipients = vec![Recipient { account: store::AccountId(0), address: place.address.clone() }];
-            let envelope = NewMessage { recipients, ..kept.message.clone() };
-            let bytes = read(store, account.id, EntryId(kept.id.0)).await.unwrap();
-            mail.insert((key.clone(), kept.id.0), (envelope, kept.octets, bytes));
-        }
-        assert_eq!(there.len() as u64, messages);
-        accounts.push((key, Account { id: store::AccountId(0), ..account }, octets, messages, quota));
-    }
-    Contents {
-        accounts,
-        holds: store.holds(None, usize::MAX).await.unwrap(),
-        tokens: store.tokens().await.unwrap(),
-        mode: store.registration_mode().await.unwrap(),
-        secret: store.keep_secret(&SECRET).await.unwrap(),
-        mail,
-    }
-}
+use common::{NOW, Trace, address, contents, deliver, entries, later, message, noise, register, verifier};
+use contents::{SECRET, SMALL_PART, contents_of, fill, stop_after};
 
 fn open(dir: &Path) -> Embedded {
     Embedded::open(dir).unwrap()
@@ -83,38 +38,6 @@ async fn import_all(store: &Embedded, folder: &Path) -> Result<Moved, ImportErro
     import(store, folder, &mut go_on).await
 }
 
-/// A few of everything.
-async fn fill(store: &Embedded) {
-    let (alice, bob) = (register(store, "Alice@example.org").await, register(store, "7@example.org").await);
-    store.touch(&[bob], later(5)).await.unwrap();
-    store.set_quota(alice, Quota { octets: Some(1), messages: None }).await.unwrap();
-    store.set_verifier(alice, &verifier(2)).await.unwrap();
-    for (number, octets) in [0, 5, 70_000, 1_000_000].into_iter().enumerate() {
-        let recipients = [
-            Recipient { account: bob, address: address("anybody@example.com") },
-            Recipient { account: alice, address: address("ALICE+lists@example.org") },
-        ];
-        let envelope = NewMessage {
-            reverse_path: ReversePath::Address(address("\"a b\"@[192.0.2.1]")),
-            recipients: recipients[number % 2..].to_vec(),
-            trace: "Return-Path: <>\r\nReceived: by ä\r\n\twith \"b\"\r\n".to_owned(),
-            received_at: later(number as i64),
-            form: if octets > 5 { Form::Binary { carried_octets: 7 } } else { Form::Text },
-        };
-        store.deliver(envelope, body(store, &noise(number as u64, octets)).await, Vec::new()).await.unwrap();
-    }
-    // So that the ids have gaps.
-    store.flush(alice, &entries(store, alice).await[..1]).await.unwrap();
-    store.flush(bob, &entries(store, bob).await[..1]).await.unwrap();
-    for text in ["8@example.org", "zoë@example.org"] {
-        let ended = register(store, text).await;
-        store.end_account(ended, later(100)).await.unwrap();
-    }
-    store.add_token(&Token { name: "bob's".to_owned(), digest: [200; 32], made_at: NOW }).await.unwrap();
-    store.set_registration_mode(RegistrationMode::ByToken).await.unwrap();
-    store.keep_secret(&[9; 32]).await.unwrap();
-}
-
 #[tokio::test]
 async fn everything_moves() {
     let dir = TempDir::new().unwrap();
@@ -124,7 +47,7 @@ async fn everything_moves() {
     from.end_unclaimed(later(1_000_000)).await.unwrap();
     let before = contents_of(&from).await;
     let (accounts, holds) = (before.accounts.len() as u64, before.holds.len() as u64);
-    assert!(accounts > 15 && holds > 3 && before.mail.len() > 50, "{accounts}, {holds}, {}", before.mail.len());
+    assert!(accounts > 15 && holds > 2 && before.mail.len() > 50, "{accounts}, {holds}, {}", before.mail.len());
 
     let folder = dir.path().join("a/folder");
     let moved = export(&from, &folder, &SECRET, SMALL_PART, &mut go_on).await.unwrap();
@@ -180,14 +103,6 @@ async fn nothing_moves_too() {
     let folder = dir.path().join("folder");
     assert_eq!(export_all(&from, &folder).await.unwrap(), Moved::default());
     assert_eq!(import_all(&to, &folder).await.unwrap(), Moved::default());
-}
-
-/// Stops the work when it has been told of so many steps.
-fn stop_after(mut steps: usize) -> impl FnMut(Progress) -> ControlFlow<()> + Send {
-    move |_| {
-        steps = steps.saturating_sub(1);
-        if steps == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    }
 }
 
 /// What of an export is whole: the files of mail that have their name.
