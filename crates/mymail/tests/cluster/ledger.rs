@@ -1,6 +1,6 @@
 //! What was sent, acknowledged and read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use testkit::client::Mail;
@@ -24,10 +24,10 @@ struct Letter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Not,
-    /// It may come again.
+    /// It may come again: that it was handed over may be forgotten with whoever fails.
     Seen,
-    /// Removed from the mailbox, as the reader was told.
-    Flushed,
+    /// It was not in the mailbox any more.
+    Gone,
 }
 
 impl Ledger {
@@ -45,30 +45,33 @@ impl Ledger {
         self.0.lock().unwrap()[seed as usize].is_accepted = true;
     }
 
-    /// This reader has got it. Its seed.
-    pub(crate) fn seen(&self, reader: usize, mail: &Mail) -> u64 {
-        let seed = self.seen_text(reader, &mail.text);
-        assert_eq!(self.0.lock().unwrap()[seed as usize].from, mail.from, "who has sent message {seed}");
-        seed
+    /// This is all that the reader has in its mailbox.
+    pub(crate) fn listed(&self, reader: usize, mails: &[Mail]) {
+        self.listed_texts(reader, mails.iter().map(|mail| mail.text.as_slice()));
+        let letters = self.0.lock().unwrap();
+        for mail in mails {
+            assert_eq!(mail.from, letters[seed_of(&mail.text) as usize].from, "who has sent it");
+        }
     }
 
-    /// The same, where it is not said by whom it is.
-    pub(crate) fn seen_text(&self, reader: usize, found: &[u8]) -> u64 {
-        let seed = seed_of(found);
-        assert!(found == text(seed), "message {seed} is not what was sent");
+    /// The same, where it is not said by whom they are.
+    pub(crate) fn listed_texts<'t>(&self, reader: usize, texts: impl Iterator<Item = &'t [u8]>) {
         let mut letters = self.0.lock().unwrap();
-        let reading = letters[seed as usize].to.get_mut(&reader);
-        let reading = reading.unwrap_or_else(|| panic!("message {seed} came to {reader}, whom it is not for"));
-        assert_ne!(*reading, Reading::Flushed, "message {seed} came to {reader} again");
-        *reading = Reading::Seen;
-        seed
-    }
-
-    /// The reader was told that these are removed.
-    pub(crate) fn flushed(&self, reader: usize, seeds: &[u64]) {
-        let mut letters = self.0.lock().unwrap();
-        for seed in seeds {
-            letters[*seed as usize].to.insert(reader, Reading::Flushed);
+        let mut listed = HashSet::new();
+        for found in texts {
+            let seed = seed_of(found);
+            assert!(found == text(seed), "message {seed} is not what was sent");
+            assert!(listed.insert(seed), "message {seed} is there twice");
+            let reading = letters[seed as usize].to.get_mut(&reader);
+            let reading = reading.unwrap_or_else(|| panic!("message {seed} came to {reader}, whom it is not for"));
+            assert_ne!(*reading, Reading::Gone, "message {seed} came to {reader} when it was gone");
+            *reading = Reading::Seen;
+        }
+        for (seed, letter) in (0..).zip(letters.iter_mut()) {
+            let is_gone = letter.to.get(&reader) == Some(&Reading::Seen) && !listed.contains(&seed);
+            if is_gone {
+                letter.to.insert(reader, Reading::Gone);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use crate::load::Load;
 use crate::node::{LONG, Leases, Node};
 
 /// Short enough to be over while the link is cut.
-const SHORT: Leases = Leases { registration: "24h", node: "3s" };
+const SHORT: Leases = Leases { registration: "20s", node: "3s" };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it needs PostgreSQL, root and iproute2; CI runs it"]

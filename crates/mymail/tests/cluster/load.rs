@@ -212,10 +212,7 @@ impl Shared {
         let mut client = Client::logged_in(&place.smtp, address, password).await?;
         while !self.is_over.load(Ordering::Relaxed) {
             client.write("XRETRIEVE WAIT=1").await?;
-            let mails = client.maildrop().await?;
-            let seeds: Vec<_> = mails.iter().map(|mail| self.ledger.seen(number, mail)).collect();
-            client.expect("NOOP", "250 ").await?;
-            self.ledger.flushed(number, &seeds);
+            self.ledger.listed(number, &client.maildrop().await?);
         }
         client.quit().await
     }
@@ -226,16 +223,12 @@ impl Shared {
         let Reader { address, password } = &self.readers[number];
         if number.is_multiple_of(2) {
             let mut client = Client::logged_in(&place.smtp, address, password).await?;
-            for mail in client.retrieve().await? {
-                self.ledger.seen(number, &mail);
-            }
+            self.ledger.listed(number, &client.retrieve().await?);
             return client.quit().await;
         }
         let mut session = Pop3::logged_in(&place.pop3, address, password).await?.unwrap();
         let texts = session.retrieve().await?;
-        for text in &texts {
-            self.ledger.seen_text(number, without_trace(text));
-        }
+        self.ledger.listed_texts(number, texts.iter().map(|text| without_trace(text)));
         session.delete(1..=texts.len()).await?;
         session.quit().await
     }

@@ -68,7 +68,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         if thread::panicking() {
             let log = fs::read_to_string(self.home.path("log")).unwrap_or_default();
-            let last: Vec<_> = log.lines().rev().take(40).collect();
+            let last: Vec<_> = log.lines().rev().take(10).collect();
             let last: Vec<_> = last.into_iter().rev().collect();
             eprintln!("the node at {} has logged:\n{}", self.smtp, last.join("\n"));
         }

@@ -79,15 +79,17 @@ async fn a_node_that_was_thought_dead_shares_no_address() -> io::Result<()> {
     sender.send(&[&old[0].address], b"For the old one\r\n").await?;
 
     nodes[0].signal(Signal::STOP);
-    // What they ask is the first thing that the node finds when it goes on.
-    let (reading, writing) = old.split_at_mut(CLIENTS);
-    for client in reading {
+    // What they say is the first thing that the node hears when it goes on.
+    let (readers, writers) = old.split_at_mut(CLIENTS);
+    for client in readers.iter_mut() {
         client.write("XRETRIEVE").await?;
     }
-    for client in writing {
-        client.write(&format!("MAIL FROM:<{}>", client.address)).await?;
+    for client in writers.iter_mut() {
+        let address = &client.address;
+        let mail = format!("MAIL FROM:<{address}>\r\nRCPT TO:<{}>\r\nBDAT 8 LAST\r\nForged\r\n", sender.address);
+        client.write_octets(mail.as_bytes()).await?;
     }
-    let addresses: HashSet<String> = old.iter().map(|client| client.address.clone()).collect();
+    let addresses: HashSet<String> = readers.iter().chain(&*writers).map(|client| client.address.clone()).collect();
     let mut new = Vec::new();
     until("an address of theirs is given to another", async || {
         let mut client = Client::registered(&nodes[1].smtp, "").await?;
@@ -103,14 +105,27 @@ async fn a_node_that_was_thought_dead_shares_no_address() -> io::Result<()> {
     sender.send(&[&new.address], b"For the new one\r\n").await?;
 
     nodes[0].signal(Signal::CONT);
-    for client in &mut old {
+    for client in readers {
         let reply = client.reply().await?;
-        assert!(["421", "451", "530"].contains(&&reply[..3]), "{} is told {reply:?}", client.address);
+        assert!(reply == "250 0 messages" || is_refusal(&reply), "{} is told {reply:?}", client.address);
     }
-    let mail = Mail { from: sender.address, to: new.address.clone(), text: b"For the new one\r\n".to_vec() };
+    for client in writers {
+        let replies = [client.reply().await?, client.reply().await?, client.reply().await?];
+        assert!(is_refusal(&replies[2]), "{} is told {replies:?}", client.address);
+    }
+    let mail = Mail { from: sender.address.clone(), to: new.address.clone(), text: b"For the new one\r\n".to_vec() };
     assert_eq!(new.retrieve().await?, [mail]);
-    // It takes clients again, once it knows.
-    until("the node has another epoch", async || Ok(Client::registered(&nodes[0].smtp, "").await.is_ok())).await
+    assert_eq!(sender.retrieve().await?, []);
+    // They are told, and it takes clients again.
+    for client in &mut old {
+        let from = format!("MAIL FROM:<{}>", client.address);
+        until("the account is gone", async || Ok(client.say(&from).await?.starts_with("530 "))).await?;
+    }
+    until("the node is another one", async || Ok(Client::registered(&nodes[0].smtp, "").await.is_ok())).await
+}
+
+fn is_refusal(reply: &str) -> bool {
+    ["421 ", "451 ", "503 ", "530 "].iter().any(|code| reply.starts_with(code))
 }
 
 async fn register(node: &Node, count: usize) -> io::Result<Vec<Client>> {
