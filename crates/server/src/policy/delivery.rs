@@ -24,6 +24,7 @@ pub(super) struct Delivery<B> {
 impl<S: Store> Client<S> {
     /// Keeps the message for good and for all recipients, or says why not.
     pub(crate) async fn commit(&mut self, envelope: Envelope<Accepted>, hello: &Hello) -> Result<(), Reply> {
+        self.may_end().await?;
         let (delivery, recipients) = self.whole_message(envelope)?;
         let octets = delivery.message.body.octets();
         // A message whose size was not told may be more than some of the mailboxes should hold, but not than all of them.

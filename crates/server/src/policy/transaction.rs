@@ -148,6 +148,18 @@ impl<S: Store> Client<S> {
         }
     }
 
+    /// The same at its end, when the store is asked: the account may have ended on another server, and its address may be somebody
+    /// else's by now.
+    pub(super) async fn may_end(&self) -> Result<(), Reply> {
+        if let Some(identity) = &self.identity {
+            let account = self.shared.store.account(identity.account).await;
+            if account.map_err(|error| store_refusal(&error))?.is_none() {
+                self.shared.presence.end(identity.account);
+            }
+        }
+        self.may_go_on()
+    }
+
     /// May it go there? To our own users, and to nobody else. What can be refused is refused here.
     pub(crate) async fn may_receive(&mut self, question: &mut server::Recipient<Accepted>) -> Result<Accepted, Reply> {
         self.may_go_on()?;
