@@ -85,6 +85,11 @@ pub trait Store: Send + Sync + 'static {
     /// that such an account could live with exists. Returns how many there were.
     fn end_unclaimed(&self, held_until: Timestamp) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Whether other servers may use it at the same time, so that what one has seen may be different when it looks again.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// For the end of a server, when its connections are gone: ends what lived with them, as [`Store::end_account`] does, and lets
     /// the other servers on this store know. Where there can be no other, the next start does it.
     fn leave(&self, _held_until: Timestamp) -> impl Future<Output = Result<(), StoreError>> + Send {

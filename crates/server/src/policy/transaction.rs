@@ -148,10 +148,12 @@ impl<S: Store> Client<S> {
         }
     }
 
-    /// The same at its end, when the store is asked: the account may have ended on another server, and its address may be somebody
-    /// else's by now.
+    /// The same at its end. Where there are other servers the store is asked: the account may have ended on one of them, and its address
+    /// may be somebody else's by now.
     pub(super) async fn may_end(&self) -> Result<(), Reply> {
-        if let Some(identity) = &self.identity {
+        if let Some(identity) = &self.identity
+            && self.shared.store.is_shared()
+        {
             let account = self.shared.store.account(identity.account).await;
             if account.map_err(|error| store_refusal(&error))?.is_none() {
                 self.shared.presence.end(identity.account);

@@ -207,6 +207,10 @@ impl Store for Postgres {
         }
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn leave(&self, held_until: Timestamp) -> Result<(), StoreError> {
         // Else it would become a node again.
         self.tasks.iter().for_each(JoinHandle::abort);
