@@ -14,10 +14,9 @@ const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
 /// The first version of the schema whose servers can use what these steps lead to.
 const USABLE_SINCE: i64 = 1;
 
-const LOCK: &str = "
-    CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL, usable_since BIGINT NOT NULL);
-    BEGIN;
-    LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE;";
+const VERSIONS: &str =
+    "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL, usable_since BIGINT NOT NULL)";
+const LOCK: &str = "BEGIN; LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE";
 
 /// Why the tables can't be used.
 #[derive(Debug, Error)]
@@ -45,11 +44,11 @@ impl From<Failure> for SchemaError {
 pub(super) async fn migrate(pool: &Pool) -> Result<(), SchemaError> {
     let lent = pool.take().await?;
     // Two that make the table at one time are in each other's way once.
-    if let Err(failure) = lent.batch_patiently(LOCK).await {
+    if let Err(failure) = lent.batch(VERSIONS).await {
         tracing::debug!(%failure, "another server makes the tables: waiting for it");
-        lent.batch("ROLLBACK").await?;
-        lent.batch_patiently(LOCK).await?;
+        lent.batch(VERSIONS).await?;
     }
+    lent.batch_patiently(LOCK).await?;
     let rows = lent.query("SELECT version, usable_since FROM schema_version", &[]).await?;
     let (version, usable_since): (i64, i64) = match rows.first() {
         Some(row) => (row.try_get(0).map_err(Failure::from)?, row.try_get(1).map_err(Failure::from)?),
