@@ -55,7 +55,7 @@ impl From<LoginRefused> for Response {
 
 impl From<StoreError> for LoginRefused {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "cannot look up an account");
+        log_failure(&error, "cannot look up an account");
         Self::NotNow
     }
 }

@@ -163,7 +163,7 @@ impl<S: Store> Client<S> {
                 Some(Block { from: ReversePath::Null, to: self.identity()?.address.clone() })
             }
             Err(error) => {
-                tracing::error!(%error, "cannot open a message");
+                log_failure(&error, "cannot open a message");
                 None
             }
         }
@@ -205,7 +205,7 @@ impl<S: Store> Client<S> {
         match self.shared.store.maildrop(account).await {
             Ok(maildrop) => Ok(maildrop.entries.into_iter().map(Listed).collect()),
             Err(error) => {
-                tracing::error!(%error, "cannot list a mailbox");
+                log_failure(&error, "cannot list a mailbox");
                 Err(responses::STORE_FAILED)
             }
         }
@@ -226,7 +226,7 @@ impl<S: Store> Client<S> {
                 Err(responses::MESSAGE_DAMAGED)
             }
             Err(error) => {
-                tracing::error!(%error, "cannot open a message");
+                log_failure(&error, "cannot open a message");
                 Err(responses::STORE_FAILED)
             }
         }

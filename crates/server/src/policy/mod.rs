@@ -16,7 +16,7 @@ mod transaction;
 mod unknown;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use proto::Address;
@@ -30,6 +30,7 @@ use crate::config::{Listen, Tls};
 use crate::descriptors::Descriptors;
 use crate::peers::PeerAddress;
 use crate::presence::Bond;
+use crate::rarely::Rarely;
 use crate::shared::{Settings, Shared};
 
 use incoming::Incoming;
@@ -168,10 +169,16 @@ fn store_refusal(error: &StoreError) -> Reply {
     }
 }
 
-/// Tells the operator why the store did not do it. That it takes no writes any more it has said itself when that began.
+/// Tells the operator why the store did not do it. That it takes no writes any more it has said itself when that began; and what may
+/// work later, for all sessions at once, is told once in a while.
 pub(crate) fn log_failure(error: &StoreError, what: &str) {
+    static PASSING: LazyLock<Rarely> = LazyLock::new(Rarely::default);
     match error {
         StoreError::Poisoned => tracing::debug!(%error, "{what}"),
+        StoreError::TryAgain(_) => match PASSING.happened(Instant::now()) {
+            Some(times) => tracing::warn!(%error, times, "{what}"),
+            None => tracing::debug!(%error, "{what}"),
+        },
         _ => tracing::error!(%error, "{what}"),
     }
 }

@@ -74,7 +74,7 @@ impl Connector {
             attempts.spawn(async move {
                 match timeout(CONNECT_WAIT, open(&config, tls)).await {
                     Ok(Ok(connected)) => Ok(connected),
-                    Ok(Err(failure)) => Err(format!("{name}: {failure}")),
+                    Ok(Err(failure)) => Err(format!("{name}: {}", failure.cause())),
                     Err(_) => Err(format!("{name}: no answer in {} s", CONNECT_WAIT.as_secs())),
                 }
             });

@@ -60,6 +60,14 @@ impl Failure {
         Self::Refused(Cause(what.to_string()))
     }
 
+    /// Why, without what that means.
+    pub(super) fn cause(&self) -> String {
+        match self {
+            Self::Lost(cause) | Self::Conflict(cause) | Self::NotNow(cause) | Self::Refused(cause) => cause.to_string(),
+            Self::Full => self.to_string(),
+        }
+    }
+
     /// The same for another one that it concerns too.
     pub(super) fn share(&self) -> Self {
         match self {
