@@ -75,7 +75,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 /// Exports what is in a database; a backup of one is the same.
 pub(super) async fn export_database(options: &Options, folder: &Path, results: Results) -> anyhow::Result<Exit> {
-    export_to(&opened::connect(options).await?, folder, results).await
+    let store = opened::connect(options).await?;
+    let exported = export_to(&store, folder, results).await;
+    opened::leave(&store).await;
+    exported
 }
 
 /// Exports a store of any kind, as people can watch and break off.

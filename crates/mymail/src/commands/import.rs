@@ -61,7 +61,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 
 /// Imports into a database; a backup of one comes back the same way.
 pub(super) async fn import_to_database(options: &Options, folder: &Path, results: Results) -> anyhow::Result<Exit> {
-    import_from(&opened::connect(options).await?, folder, results).await
+    let store = opened::connect(options).await?;
+    let imported = import_from(&store, folder, results).await;
+    opened::leave(&store).await;
+    imported
 }
 
 /// Imports into a store of any kind, as people can watch and break off.

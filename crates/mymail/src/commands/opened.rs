@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use store::StoreError;
 use store::embedded::{Embedded, OpenError};
 use store::postgres::{ConnectError, Options, Postgres, SchemaError};
+use store::{Store, StoreError, Timestamp};
 
 use crate::exit::{Exit, Failure};
 
@@ -18,13 +18,29 @@ pub(super) fn open(data: &Path, in_use: &str) -> Result<Embedded, Failure> {
 
 /// Connects to a database, whose servers may run meanwhile.
 pub(super) async fn connect(options: &Options) -> Result<Postgres, Failure> {
-    Postgres::connect(options).await.map_err(|error| {
-        let exit = match error {
-            ConnectError::Schema(SchemaError::Newer { .. }) => Exit::Config,
-            _ => Exit::Unavailable,
-        };
-        Failure::new(exit, format!("cannot use the database {}: {error}", options.url))
-    })
+    Postgres::connect(options).await.map_err(|error| unusable(options, &error))
+}
+
+/// Lets the servers of a database know that this command is done. What it has begun and not ended leaves no hold.
+pub(super) async fn leave(store: &Postgres) {
+    if let Err(error) = store.leave(Timestamp(0)).await {
+        tracing::debug!(%error, "the servers will find out that this command is done");
+    }
+}
+
+/// Why a database can't be used, in a sentence for the operator.
+pub(super) fn unusable(options: &Options, error: &ConnectError) -> Failure {
+    Failure::new(exit_of_connecting(error), format!("cannot use the database {}: {error}", options.url))
+}
+
+/// The exit code of a command that can't use a database.
+pub(super) fn exit_of_connecting(error: &ConnectError) -> Exit {
+    match error {
+        ConnectError::Schema(SchemaError::Newer { .. }) => Exit::Config,
+        ConnectError::Database(_) | ConnectError::Schema(SchemaError::Database(_)) | ConnectError::Tls(_) => {
+            Exit::Unavailable
+        }
+    }
 }
 
 /// The exit code of a command that a store has failed.

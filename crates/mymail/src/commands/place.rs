@@ -41,7 +41,7 @@ impl Place {
             None => data_folder(&config),
             Some(database) => {
                 let what = "this is for a store in a data folder, and the configuration says that it is in a database";
-                let advice = "use PostgreSQL's own tools, such as pg_dump, pg_restore and pg_amcheck";
+                let advice = "use PostgreSQL's own tools, such as pg_amcheck";
                 Err(Failure::new(Exit::Config, format!("{what}, {}: {advice}", database.url)))
             }
         }

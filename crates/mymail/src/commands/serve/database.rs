@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use store::embedded::{Lock, check};
-use store::postgres::{ConnectError, Options, Place, Postgres, SchemaError, Url};
+use store::postgres::{Options, Place, Postgres, Url};
 use tokio::time::{Instant, sleep};
 
 use super::confine::Reach;
+use crate::commands::opened::{exit_of_connecting, unusable};
 use crate::exit::{Exit, Failure};
 
 /// How long a database that is not there is waited for at the start.
@@ -66,14 +67,8 @@ pub(super) async fn connect(options: &Options) -> Result<Postgres, Failure> {
             Ok(store) => return Ok(store),
             Err(error) => error,
         };
-        let exit = match error {
-            ConnectError::Schema(SchemaError::Newer { .. }) => Exit::Config,
-            ConnectError::Database(_) | ConnectError::Schema(SchemaError::Database(_)) | ConnectError::Tls(_) => {
-                Exit::Unavailable
-            }
-        };
-        if exit == Exit::Config || Instant::now() + PAUSE > until {
-            return Err(Failure::new(exit, format!("cannot use the database {}: {error}", options.url)));
+        if exit_of_connecting(&error) == Exit::Config || Instant::now() + PAUSE > until {
+            return Err(unusable(options, &error));
         }
         tracing::warn!(%error, "the database can't be used yet: trying again");
         sleep(PAUSE).await;
