@@ -96,6 +96,7 @@ impl Database {
             password: password.map(Password::new),
             connections: *connections,
             node_lease: *node_lease,
+            difference_max: Options::DIFFERENCE_MAX,
             authorities,
         })
     }

@@ -197,7 +197,7 @@ pub(super) async fn lock_living(transaction: &Transaction<'_>, ids: &[i64]) -> R
 /// Lets it be known when the accounts are locked, and in which order, so that nobody waits in a circle.
 pub(super) const LOCKING: &str = LOCK_LIVING;
 
-const TOUCH: &str = "UPDATE account SET used_at = $2 WHERE id IN (
+const TOUCH: &str = "UPDATE account SET used_at = GREATEST(used_at, $2) WHERE id IN (
         SELECT id FROM account WHERE id = ANY($1) AND held_until IS NULL ORDER BY id FOR NO KEY UPDATE
     ) RETURNING id";
 

@@ -3,19 +3,26 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::OwnedSemaphorePermit;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::rows::first;
-use super::transaction::Transactions;
+use super::transaction::{Transactions, random};
 use crate::{Body, StoreError};
 
 /// The most octets of a body in one row; a longer one is in several.
 pub const CHUNK_OCTETS_MAX: usize = 256 << 10;
+/// So many octets of a body are always kept in memory; more, up to a chunk's, as long as there is room.
+const SHORT_OCTETS: usize = 64 << 10;
+/// The most bodies that may have more in memory at one time.
+pub(super) const LONG_BODIES_MAX: usize = 256;
 
 /// What has not been delivered after this time is no message any more.
-const NEW_SPOOL: &str = "INSERT INTO spool (kept_until) VALUES (now() + INTERVAL '1 day') RETURNING id";
-const NEW_CHUNK: &str = "INSERT INTO chunk (spool, number, digest, octets) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (spool, number) DO NOTHING";
+const NEW_SPOOL: &str =
+    "INSERT INTO spool (id, kept_until) VALUES ($1, now() + INTERVAL '1 day') ON CONFLICT DO NOTHING";
+/// As long as the spool is there. Twice if its answer was lost.
+const NEW_CHUNK: &str = "INSERT INTO chunk (spool, number, digest, octets)
+    SELECT id, $2, $3, $4 FROM (SELECT id FROM spool WHERE id = $1 FOR KEY SHARE) AS there
+    ON CONFLICT (spool, number) DO UPDATE SET digest = excluded.digest, octets = excluded.octets RETURNING number";
 const NO_SPOOL: &str = "UPDATE spool SET kept_until = now() WHERE id = $1";
 
 #[derive(Debug, Error)]
@@ -31,6 +38,8 @@ pub struct PostgresBody {
     spool: Option<Spool>,
     /// What follows.
     tail: Vec<u8>,
+    /// For a tail of more than [`SHORT_OCTETS`].
+    room: Option<OwnedSemaphorePermit>,
     has_failed: bool,
 }
 
@@ -51,8 +60,14 @@ pub(super) struct Finished {
 
 /// Where a complete body is.
 pub(super) enum Stored {
-    Inline(Vec<u8>),
+    Inline(InMemory),
     Spooled(Spooled),
+}
+
+/// Bytes, and the room that they take until they are delivered.
+pub(super) struct InMemory {
+    pub(super) bytes: Vec<u8>,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Chunks that are to become a message.
@@ -75,7 +90,15 @@ impl Spooled {
 
 impl PostgresBody {
     pub(super) fn new(transactions: Arc<Transactions>) -> Self {
-        Self { transactions, octets: 0, digest: Box::default(), spool: None, tail: Vec::new(), has_failed: false }
+        Self {
+            transactions,
+            octets: 0,
+            digest: Box::default(),
+            spool: None,
+            tail: Vec::new(),
+            room: None,
+            has_failed: false,
+        }
     }
 
     /// Nothing comes any more.
@@ -88,7 +111,7 @@ impl PostgresBody {
         }
         let content = match self.spool {
             Some(spool) => Stored::Spooled(Spooled(spool)),
-            None => Stored::Inline(self.tail),
+            None => Stored::Inline(InMemory { bytes: self.tail, _room: self.room }),
         };
         Ok(Finished { octets: self.octets, digest: self.digest.digest(), content })
     }
@@ -104,10 +127,14 @@ impl PostgresBody {
 
     async fn add(&mut self, mut bytes: &[u8]) -> Result<(), StoreError> {
         while !bytes.is_empty() {
-            if self.tail.len() == CHUNK_OCTETS_MAX {
+            if self.tail.len() == SHORT_OCTETS && self.room.is_none() {
+                self.room = Arc::clone(&self.transactions.room).try_acquire_owned().ok();
+            }
+            let most = if self.room.is_some() { CHUNK_OCTETS_MAX } else { SHORT_OCTETS };
+            if self.tail.len() >= most {
                 self.spool_tail().await?;
             }
-            let (now, later) = bytes.split_at(bytes.len().min(CHUNK_OCTETS_MAX - self.tail.len()));
+            let (now, later) = bytes.split_at(bytes.len().min(most - self.tail.len()));
             self.tail.extend_from_slice(now);
             bytes = later;
         }
@@ -131,17 +158,17 @@ impl Body for PostgresBody {
 
 impl Spool {
     async fn new(transactions: &Arc<Transactions>) -> Result<Self, StoreError> {
-        let rows = transactions.note(NEW_SPOOL, &[]).await?;
-        let id = rows.first().map(first).transpose()?;
-        let id = id.ok_or_else(|| StoreError::Failed(Box::new(Incomplete)))?;
+        // No number of the database's, which it may give again when it has lost its latest moments: this is not waited for.
+        let id = random();
+        transactions.note(NEW_SPOOL, &[&id]).await?;
         Ok(Self { id, chunks: 0, transactions: Arc::clone(transactions), is_delivered: false })
     }
 
     async fn add(&mut self, chunk: &[u8]) -> Result<(), StoreError> {
         let digest = xxh3_64(chunk).cast_signed();
-        self.transactions.note(NEW_CHUNK, &[&self.id, &self.chunks, &digest, &chunk]).await?;
+        let kept = self.transactions.note(NEW_CHUNK, &[&self.id, &self.chunks, &digest, &chunk]).await?;
         self.chunks += 1;
-        Ok(())
+        if kept.is_empty() { Err(StoreError::TryAgain(Box::new(Incomplete))) } else { Ok(()) }
     }
 }
 

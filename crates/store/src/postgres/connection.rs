@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
-use tokio_postgres::config::{Host, TargetSessionAttrs};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Row, SimpleQueryMessage, Socket, Statement};
 
 use super::failure::{Cause, Failure};
-use super::options::{Options, Password, Url};
+use super::options::{Options, Password};
 use super::tls::{Encrypted, Tls};
 
 /// How long a host has to become a connection.
@@ -23,7 +23,9 @@ const CONNECT_WAIT: Duration = Duration::from_secs(3);
 /// How long those who come later are waited for where several take connections.
 const SECOND_WAIT: Duration = Duration::from_secs(1);
 /// How long the database has for one statement.
-pub(super) const STATEMENT_WAIT: Duration = Duration::from_secs(10);
+const STATEMENT_WAIT: Duration = Duration::from_secs(10);
+/// How long it has for one that may concern a whole mailbox, or every account.
+const LONG_WAIT: Duration = Duration::from_secs(600);
 /// The most notifications that wait to be heard. Those that are too many are not heard: they are hints.
 const NOTIFICATIONS_MAX: usize = 1024;
 
@@ -39,7 +41,8 @@ const SESSION: &str = "
     SET tcp_keepalives_count = 3;
     SET default_transaction_isolation = 'read committed';
     SET client_min_messages = 'warning';
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+    SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+        WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)";
 
 /// Which of the histories that have branched off by promotions the database is on, in eight hexadecimal digits.
 const TIMELINE: &str = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
@@ -62,7 +65,7 @@ pub(super) type Connected = (Connection, mpsc::Receiver<String>);
 impl Connector {
     pub(super) fn new(options: &Options, tls: Tls) -> Self {
         let names = options.url.places().into_iter().map(|place| place.to_string());
-        let configs = configs(&options.url, options.password.as_ref().map(Password::octets));
+        let configs = configs(options);
         Self { places: names.zip(configs).collect(), tls, newest: AtomicU32::new(0) }
     }
 
@@ -111,15 +114,18 @@ impl Connector {
 }
 
 /// A URL with several hosts as several with one.
-fn configs(url: &Url, password: Option<&[u8]>) -> Vec<Config> {
-    let all = url.config();
+fn configs(options: &Options) -> Vec<Config> {
+    let (all, password) = (options.url.config(), options.password.as_ref().map(Password::octets));
+    let authorities = options.authorities.is_some();
     let (hosts, addresses, ports) = (all.get_hosts(), all.get_hostaddrs(), all.get_ports());
     (0..hosts.len().max(addresses.len()))
         .map(|at| {
             let mut one = Config::new();
             one.user(all.get_user().unwrap_or_default()).dbname(all.get_dbname().unwrap_or_default());
             one.application_name(all.get_application_name().unwrap_or("mymail"));
-            one.ssl_mode(all.get_ssl_mode()).channel_binding(all.get_channel_binding());
+            let must_prove = authorities && all.get_ssl_mode() == SslMode::Prefer;
+            one.ssl_mode(if must_prove { SslMode::Require } else { all.get_ssl_mode() });
+            one.channel_binding(all.get_channel_binding());
             one.ssl_negotiation(all.get_ssl_negotiation());
             one.target_session_attrs(TargetSessionAttrs::ReadWrite);
             one.connect_timeout(CONNECT_WAIT).tcp_user_timeout(STATEMENT_WAIT).keepalives_idle(STATEMENT_WAIT);
@@ -232,7 +238,7 @@ impl Connection {
         if let Some(statement) = known {
             return Ok(statement);
         }
-        let statement = in_time(self.client.prepare(sql)).await?;
+        let statement = in_time(STATEMENT_WAIT, self.client.prepare(sql)).await?;
         self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
         Ok(statement)
     }
@@ -240,23 +246,29 @@ impl Connection {
     /// The rows of a statement.
     pub(super) async fn query(&self, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Failure> {
         let statement = self.statement(sql).await?;
-        in_time(self.client.query(&statement, parameters)).await
+        in_time(STATEMENT_WAIT, self.client.query(&statement, parameters)).await
     }
 
     /// How many rows a statement has changed.
     pub(super) async fn execute(&self, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<u64, Failure> {
         let statement = self.statement(sql).await?;
-        in_time(self.client.execute(&statement, parameters)).await
+        in_time(STATEMENT_WAIT, self.client.execute(&statement, parameters)).await
+    }
+
+    /// The same for a statement that may concern a whole mailbox, or every account.
+    pub(super) async fn execute_long(&self, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<u64, Failure> {
+        let statement = self.statement(sql).await?;
+        in_time(LONG_WAIT, self.client.execute(&statement, parameters)).await
     }
 
     /// Statements without parameters.
     pub(super) async fn batch(&self, sql: &str) -> Result<(), Failure> {
-        in_time(self.client.batch_execute(sql)).await
+        in_time(STATEMENT_WAIT, self.client.batch_execute(sql)).await
     }
 
-    /// The same, and no time limit: for changes of the schema.
-    pub(super) async fn batch_patiently(&self, sql: &str) -> Result<(), Failure> {
-        Ok(self.client.batch_execute(sql).await?)
+    /// The same, for changes of the schema.
+    pub(super) async fn batch_long(&self, sql: &str) -> Result<(), Failure> {
+        in_time(LONG_WAIT, self.client.batch_execute(sql)).await
     }
 
     /// Whether the database has warned since this was asked last.
@@ -265,9 +277,12 @@ impl Connection {
     }
 }
 
-async fn in_time<T>(answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Failure> {
-    match timeout(STATEMENT_WAIT, answer).await {
+async fn in_time<T>(
+    wait: Duration,
+    answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, Failure> {
+    match timeout(wait, answer).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Failure::no_answer(STATEMENT_WAIT)),
+        Err(_) => Err(Failure::no_answer(wait)),
     }
 }

@@ -1,12 +1,16 @@
 //! Deliveries wait here for a transaction. Whoever takes one takes what else is waiting, so that many share a commit when there are
 //! many, and one alone waits for nobody.
+//!
+//! What goes to a mailbox that somebody else has locked just now waits for it in a transaction of its own, and what is in chunks has
+//! one of its own, for some may be missing: neither keeps the others from being delivered.
 
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::failure::{Cause, Failure};
-use super::group::{self, Delivery, Grouped};
+use super::failure::Cause;
+use super::group::{self, Delivery, Grouped, Patience};
 use super::heralds::Heralds;
 use super::transaction::{Transactions, transact};
 use crate::{Delivered, StoreError};
@@ -48,14 +52,14 @@ impl Deliveries {
 
 /// Delivers until the store is dropped.
 async fn work(waiting: Arc<Mutex<mpsc::Receiver<Job>>>, transactions: Arc<Transactions>, heralds: Arc<Heralds>) {
+    let worker = Worker { transactions, heralds };
     loop {
         let jobs = take(&mut *waiting.lock().await).await;
         let Some(jobs) = jobs else { return };
-        let (mut group, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.delivery, job.answer)).unzip();
-        let outcomes = deliver(&transactions, &heralds, &mut group).await;
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // Who has gone away meanwhile does not want to know.
-            drop(answer.send(outcome));
+        let (spooled, others): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| job.delivery.is_spooled());
+        worker.deliver(others).await;
+        for job in spooled {
+            worker.deliver(vec![job]).await;
         }
     }
 }
@@ -72,51 +76,92 @@ async fn take(waiting: &mut mpsc::Receiver<Job>) -> Option<Vec<Job>> {
     Some(jobs)
 }
 
-async fn deliver(
-    transactions: &Transactions,
-    heralds: &Heralds,
-    group: &mut [Delivery],
-) -> Vec<Result<Delivered, StoreError>> {
-    match deliver_together(transactions, heralds, group).await {
-        Ok(delivered) => delivered.into_iter().map(Ok).collect(),
-        // One of them may be the cause: the others shall not suffer from it.
-        Err(StoreError::Failed(_)) if group.len() > 1 => {
-            let mut outcomes = Vec::with_capacity(group.len());
-            for place in 0..group.len() {
-                let one = deliver_together(transactions, heralds, &mut group[place..=place]).await;
-                outcomes.push(one.and_then(|delivered| delivered.into_iter().next().ok_or_else(missing)));
-            }
-            outcomes
+struct Worker {
+    transactions: Arc<Transactions>,
+    heralds: Arc<Heralds>,
+}
+
+const LOCKED: &str = "SELECT id FROM account WHERE id = ANY($1) AND held_until IS NULL
+    EXCEPT SELECT id FROM (SELECT id FROM account WHERE id = ANY($1) FOR NO KEY UPDATE SKIP LOCKED) AS free";
+
+impl Worker {
+    /// Delivers these, and says what became of each.
+    async fn deliver(&self, mut jobs: Vec<Job>) {
+        if jobs.len() <= 1 {
+            return self.deliver_together(jobs).await;
         }
-        Err(error) => shared(error, group.len()),
+        match self.try_together(&mut jobs, Patience::Short).await {
+            Ok(delivered) => answer(jobs, delivered.into_iter().map(Ok)),
+            // One of them may be the cause: the others shall not suffer from it.
+            Err(StoreError::Failed(_)) => {
+                for job in jobs {
+                    self.deliver_together(vec![job]).await;
+                }
+            }
+            Err(StoreError::TryAgain(_)) => {
+                for jobs in self.part(jobs).await {
+                    self.deliver_together(jobs).await;
+                }
+            }
+            Err(error) => fail(jobs, &error),
+        }
+    }
+
+    /// The same, however long it takes.
+    async fn deliver_together(&self, mut jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        match self.try_together(&mut jobs, Patience::Long).await {
+            Ok(delivered) => answer(jobs, delivered.into_iter().map(Ok)),
+            Err(error) => fail(jobs, &error),
+        }
+    }
+
+    async fn try_together(&self, jobs: &mut [Job], patience: Patience) -> Result<Vec<Delivered>, StoreError> {
+        let group: Vec<&Delivery> = jobs.iter().map(|job| &job.delivery).collect();
+        let done: Result<Grouped, StoreError> =
+            transact!(self.transactions, |transaction| group::deliver(&transaction, &group, patience).await);
+        let Grouped { delivered, accounts } = done?;
+        jobs.iter_mut().for_each(|job| job.delivery.kept());
+        self.heralds.tell(accounts);
+        Ok(delivered)
+    }
+
+    /// Those for mailboxes that are free, and those for others. Looks once: it may be different in a moment.
+    async fn part(&self, jobs: Vec<Job>) -> [Vec<Job>; 2] {
+        let named: BTreeSet<i64> = jobs.iter().flat_map(|job| job.delivery.accounts()).collect();
+        let named = Vec::from_iter(named);
+        match self.transactions.note(LOCKED, &[&named]).await {
+            Ok(rows) => {
+                let locked: HashSet<i64> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+                let is_free = |job: &Job| !job.delivery.accounts().any(|account| locked.contains(&account));
+                let (free, others) = jobs.into_iter().partition(is_free);
+                [free, others]
+            }
+            // Whatever it is, the delivery finds it out too.
+            Err(_) => [jobs, Vec::new()],
+        }
     }
 }
 
-fn missing() -> StoreError {
-    Failure::damaged("a delivery has no outcome").into()
-}
-
-async fn deliver_together(
-    transactions: &Transactions,
-    heralds: &Heralds,
-    group: &mut [Delivery],
-) -> Result<Vec<Delivered>, StoreError> {
-    let Grouped { delivered, accounts } =
-        transact!(transactions, |transaction| group::deliver(&transaction, group).await)?;
-    group.iter_mut().for_each(Delivery::kept);
-    heralds.tell(accounts);
-    Ok(delivered)
+fn answer(jobs: Vec<Job>, outcomes: impl IntoIterator<Item = Result<Delivered, StoreError>>) {
+    for (Job { answer, .. }, outcome) in jobs.into_iter().zip(outcomes) {
+        // Who has gone away meanwhile does not want to know.
+        drop(answer.send(outcome));
+    }
 }
 
 /// The same error for all of them.
-fn shared(error: StoreError, times: usize) -> Vec<Result<Delivered, StoreError>> {
+fn fail(jobs: Vec<Job>, error: &StoreError) {
     let cause = Cause::new(error.to_string());
-    let again = || match &error {
+    let again = || match error {
         StoreError::Full => StoreError::Full,
         StoreError::Poisoned => StoreError::Poisoned,
         StoreError::TryAgain(_) => StoreError::TryAgain(Box::new(cause.clone())),
         StoreError::Failed(_) => StoreError::Failed(Box::new(cause.clone())),
         StoreError::Unknown(_) => StoreError::Unknown(Box::new(cause.clone())),
     };
-    (0..times).map(|_| Err(again())).collect()
+    let errors: Vec<_> = jobs.iter().map(|_| Err(again())).collect();
+    answer(jobs, errors);
 }

@@ -1,11 +1,12 @@
 //! Several deliveries in one transaction.
 //!
 //! First the accounts of all recipients are locked, in one order for all, then messages get their numbers: so in each mailbox the
-//! numbers grow in the order in which messages come into it, whichever server they come through. Then all rows of a table go into it by one statement.
+//! numbers grow in the order in which messages come into it, whichever server they come through. Then all rows of a table go
+//! into it by one statement.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::accounts::{LOCKING, lock_living};
+use super::accounts::{self, LOCKING};
 use super::body::{Finished, Spooled, Stored};
 use super::failure::{Cause, Failure};
 use super::rows::{first, integer};
@@ -53,7 +54,7 @@ impl Incoming {
     /// The octets that it takes in memory, more or less.
     pub(super) fn weight(&self) -> usize {
         match &self.content {
-            Stored::Inline(body) => body.len(),
+            Stored::Inline(body) => body.bytes.len(),
             Stored::Spooled(_) => 0,
         }
     }
@@ -67,7 +68,7 @@ impl Incoming {
 
     fn body(&self) -> Option<&[u8]> {
         match &self.content {
-            Stored::Inline(body) => Some(body),
+            Stored::Inline(body) => Some(&body.bytes),
             Stored::Spooled(_) => None,
         }
     }
@@ -93,6 +94,16 @@ impl Delivery {
         self.message.number
     }
 
+    /// Whether a message of it is in chunks.
+    pub(super) fn is_spooled(&self) -> bool {
+        self.all().any(|message| message.spooled().is_some())
+    }
+
+    /// Whose mailboxes are to get something.
+    pub(super) fn accounts(&self) -> impl Iterator<Item = i64> {
+        self.all().flat_map(|message| &message.recipients).map(|(account, _)| *account)
+    }
+
     /// It is kept: its chunks are the message's.
     pub(super) fn kept(&mut self) {
         for message in std::iter::once(&mut self.message).chain(&mut self.reports) {
@@ -111,25 +122,47 @@ pub(super) struct Grouped {
     pub(super) accounts: Vec<AccountId>,
 }
 
+/// How long mailboxes that are locked are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as on every connection.
+    Long,
+    /// Others are waiting with it.
+    Short,
+}
+
+const BE_SHORT: &str = "SET LOCAL lock_timeout = '300ms'";
 const NUMBERS: &str = "SELECT nextval('message_id') FROM generate_series(1, $1::BIGINT)";
 
 /// Keeps them all.
-pub(super) async fn deliver(transaction: &Transaction<'_>, group: &[Delivery]) -> Result<Grouped, Failure> {
+pub(super) async fn deliver(
+    transaction: &Transaction<'_>,
+    group: &[&Delivery],
+    patience: Patience,
+) -> Result<Grouped, Failure> {
     transaction.prepare(&[LOCKING, NUMBERS]).await?;
-    let messages: Vec<&Incoming> = group.iter().flat_map(Delivery::all).collect();
-    let named = messages.iter().flat_map(|message| &message.recipients).map(|(account, _)| *account);
-    let named: Vec<i64> = named.collect::<HashSet<_>>().into_iter().collect();
-    let count = messages.len() as i64;
+    if patience == Patience::Short {
+        transaction.execute(BE_SHORT, &[]).await?;
+    }
+    let messages: Vec<&Incoming> = group.iter().flat_map(|delivery| delivery.all()).collect();
+    let named: Vec<i64> =
+        group.iter().flat_map(|delivery| delivery.accounts()).collect::<HashSet<_>>().into_iter().collect();
+    // A number that is drawn is used up, so those that bring theirs along draw none.
+    let count = messages.iter().filter(|message| message.number.is_none()).count() as i64;
 
     let (living, numbers) = tokio::join!(
         biased;
-        lock_living(transaction, &named),
+        accounts::lock_living(transaction, &named),
         async { transaction.query(NUMBERS, &[&count]).await },
     );
     let living: HashSet<i64> = living?.into_iter().collect();
     let numbers: Vec<i64> = numbers?.iter().map(first).collect::<Result<_, _>>()?;
-    let numbered: Vec<(i64, &Incoming)> =
-        numbers.iter().zip(&messages).map(|(number, message)| (message.number.unwrap_or(*number), *message)).collect();
+    let mut numbers = numbers.into_iter();
+    let mut numbered = Vec::with_capacity(messages.len());
+    for message in messages {
+        let number = message.number.or_else(|| numbers.next()).ok_or_else(|| Failure::damaged("there is no number"))?;
+        numbered.push((number, message));
+    }
 
     let rows = Rows::new(&numbered, &living);
     rows.insert(transaction).await?;

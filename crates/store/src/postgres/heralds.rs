@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use super::connection::{Connection, Connector};
 use super::failure::Failure;
 use super::rows::first;
+use super::transaction::note;
 use crate::arrivals::Bells;
 use crate::{AccountId, Arrivals};
 
@@ -83,7 +84,6 @@ impl Heralds {
         connection: &Connection,
         mut hints: mpsc::Receiver<String>,
     ) -> Result<(), Failure> {
-        connection.batch("SET synchronous_commit = off").await?;
         connection.batch(LISTEN).await?;
         // The first look comes at once: what has come before cannot have been heard.
         let mut looks = interval(LOOK_INTERVAL);
@@ -132,7 +132,7 @@ impl Heralds {
         let news = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
         let news: Vec<String> = news.iter().map(i64::to_string).collect();
         for some in news.chunks(HINT_ACCOUNTS_MAX) {
-            connection.query(TELL, &[&format!("{} {}", self.name, some.join(","))]).await?;
+            note(connection, TELL, &[&format!("{} {}", self.name, some.join(","))]).await?;
         }
         Ok(())
     }

@@ -1,30 +1,19 @@
 //! What time does to accounts, holds and what else is kept for a while, in SQL. Whichever server comes to it does it for all.
 
+use std::time::Duration;
+
 use super::accounts;
-use super::failure::Failure;
-use super::rows::first;
+use super::failure::{Cause, Failure};
+use super::rows::{first, get};
 use super::transaction::Transaction;
 use crate::Timestamp;
 
-/// The most accounts that are ended in one transaction.
-const BATCH: i64 = 500;
-
-/// Those of no living server: nobody holds the connection that they could live with.
-const UNCLAIMED: &str = "SELECT id FROM account
-    WHERE held_until IS NULL AND verifier IS NULL
-        AND (node IS NULL OR node = $1 OR NOT EXISTS (SELECT 1 FROM node WHERE node.id = account.node))
-    ORDER BY id LIMIT $2";
-
-/// Ends accounts without a verifier that live with this node, or with none. How many; less than a batch if none is left.
-pub(super) async fn end_unclaimed(
-    transaction: &Transaction<'_>,
-    node: i64,
-    held_until: Timestamp,
-) -> Result<Batch, Failure> {
-    let unclaimed = ids(transaction.query(UNCLAIMED, &[&node, &BATCH]).await?)?;
-    let ended = accounts::end(transaction, &unclaimed, held_until).await?;
-    Ok(Batch { done: ended, is_last: is_last(&unclaimed) })
-}
+/// The most accounts that are ended in one transaction, each with all its mail.
+const BATCH: i64 = 50;
+/// The most rows that are forgotten in one transaction.
+const FORGET_MAX: i64 = 5000;
+/// The most bodies, each of which may have many chunks.
+const BODIES_MAX: i64 = 20;
 
 /// A part of something.
 pub(super) struct Batch {
@@ -32,12 +21,27 @@ pub(super) struct Batch {
     pub(super) is_last: bool,
 }
 
-fn ids(rows: Vec<tokio_postgres::Row>) -> Result<Vec<i64>, Failure> {
-    rows.iter().map(first).collect()
+/// Ends these, which were as many as were looked for, or fewer.
+async fn end(transaction: &Transaction<'_>, found: &[tokio_postgres::Row], until: Timestamp) -> Result<Batch, Failure> {
+    let ids: Vec<i64> = found.iter().map(first).collect::<Result<_, _>>()?;
+    let done = accounts::end(transaction, &ids, until).await?;
+    Ok(Batch { done, is_last: (ids.len() as i64) < BATCH })
 }
 
-fn is_last(found: &[i64]) -> bool {
-    (found.len() as i64) < BATCH
+/// Locked, so that nobody gets a password meanwhile.
+const UNCLAIMED: &str = "SELECT id FROM account WHERE held_until IS NULL AND verifier IS NULL
+        AND (node IS NULL OR node = $1 OR NOT EXISTS (SELECT 1 FROM node WHERE node.id = account.node))
+    ORDER BY id LIMIT $2 FOR NO KEY UPDATE";
+
+/// Ends accounts without a verifier that live with this node, or with none that lives: nobody holds the connection that they could
+/// live with.
+pub(super) async fn end_unclaimed(
+    transaction: &Transaction<'_>,
+    node: Option<i64>,
+    held_until: Timestamp,
+) -> Result<Batch, Failure> {
+    let unclaimed = transaction.query(UNCLAIMED, &[&node, &BATCH]).await?;
+    end(transaction, &unclaimed, held_until).await
 }
 
 const IDLE: &str = "SELECT id FROM account
@@ -50,58 +54,116 @@ pub(super) async fn end_idle(
     idle_since: Timestamp,
     now: Timestamp,
 ) -> Result<Batch, Failure> {
-    let idle = ids(transaction.query(IDLE, &[&idle_since.0, &BATCH]).await?)?;
-    let ended = accounts::end(transaction, &idle, now).await?;
-    Ok(Batch { done: ended, is_last: is_last(&idle) })
+    let idle = transaction.query(IDLE, &[&idle_since.0, &BATCH]).await?;
+    end(transaction, &idle, now).await
 }
 
 const LET_GO: &str = "DELETE FROM account WHERE id IN (
-        SELECT id FROM account WHERE held_until <= $1 ORDER BY id FOR UPDATE SKIP LOCKED
+        SELECT id FROM account WHERE held_until <= $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
     )";
 
-/// Forgets the holds that are over.
-pub(super) async fn let_go(transaction: &Transaction<'_>, now: Timestamp) -> Result<u64, Failure> {
-    transaction.execute(LET_GO, &[&now.0]).await
+/// Forgets holds that are over.
+pub(super) async fn let_go(transaction: &Transaction<'_>, now: Timestamp) -> Result<Batch, Failure> {
+    let done = transaction.execute(LET_GO, &[&now.0, &FORGET_MAX]).await?;
+    Ok(Batch { done, is_last: done < FORGET_MAX.cast_unsigned() })
 }
 
-const LAST_USE: &str = "SELECT max(used_at) FROM account";
+const FORGET_OUTCOMES: &str = "DELETE FROM outcome WHERE (owner, number) IN (
+        SELECT owner, number FROM outcome WHERE made_at < now() - INTERVAL '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED
+    )";
+
+/// Forgets how transactions have ended.
+pub(super) async fn forget_outcomes(transaction: &Transaction<'_>) -> Result<Batch, Failure> {
+    let done = transaction.execute(FORGET_OUTCOMES, &[&FORGET_MAX]).await?;
+    Ok(Batch { done, is_last: done < FORGET_MAX.cast_unsigned() })
+}
+
+const TAKE_SPOOLS: &str = "DELETE FROM spool WHERE id IN (
+        SELECT id FROM spool WHERE kept_until < now() LIMIT $1 FOR UPDATE SKIP LOCKED
+    ) RETURNING id";
+const FORGET_CHUNKS: &str = "DELETE FROM chunk WHERE spool = ANY($1)";
+
+/// Deletes bodies that no message has. First their rows, so that no delivery takes one meanwhile.
+pub(super) async fn forget_bodies(transaction: &Transaction<'_>) -> Result<Batch, Failure> {
+    let taken = transaction.query(TAKE_SPOOLS, &[&BODIES_MAX]).await?;
+    let spools: Vec<i64> = taken.iter().map(first).collect::<Result<_, _>>()?;
+    transaction.execute_long(FORGET_CHUNKS, &[&spools]).await?;
+    Ok(Batch { done: spools.len() as u64, is_last: (spools.len() as i64) < BODIES_MAX })
+}
+
+const CLOCK: &str = "SELECT CAST(extract(epoch FROM now()) AS BIGINT)";
+const LAST_ROUND: &str = "SELECT made_at, (SELECT max(used_at) FROM account) AS used_at FROM round FOR UPDATE";
+const ROUND: &str = "UPDATE round SET made_at = $1";
 const OTHERS: &str = "SELECT 1 FROM node WHERE id <> $1 AND seen_at > now() - $2 * INTERVAL '1 second' LIMIT 1";
-const RESUME: &str =
-    "UPDATE account SET used_at = used_at + CASE WHEN number IS NULL AND $1::BIGINT > 0 THEN 0 ELSE $1 END,
-    held_until = LEAST(held_until + $1, CASE WHEN held_until IS NULL THEN NULL ELSE $2::BIGINT END)";
+/// Time in which nobody could use an account makes none idle; but a name has no lease, and its owner is told when it was used.
+const GO_ON: &str =
+    "UPDATE account SET used_at = used_at + CASE WHEN number IS NULL AND $1::BIGINT > 0 THEN 0 ELSE $1::BIGINT END,
+        held_until = LEAST(held_until + $1::BIGINT, CASE WHEN held_until IS NULL THEN NULL ELSE $2::BIGINT END)
+    WHERE $1::BIGINT < 0 OR number IS NOT NULL OR held_until IS NOT NULL";
 
-/// Moves leases and holds by the time since any account was last used, unless that is no longer than a lease, or another server was
-/// here meanwhile. No hold is made longer than a lease.
-pub(super) async fn resume(
-    transaction: &Transaction<'_>,
-    node: i64,
-    node_lease: f64,
-    idle_since: Timestamp,
-    now: Timestamp,
-) -> Result<i64, Failure> {
-    if !transaction.query(OTHERS, &[&node, &node_lease]).await?.is_empty() {
-        return Ok(0);
-    }
-    let last: Option<i64> = match transaction.query(LAST_USE, &[]).await?.first() {
-        Some(row) => first(row)?,
-        None => None,
-    };
-    let Some(last) = last.filter(|last| !(idle_since.0..=now.0).contains(last)) else {
-        return Ok(0);
-    };
-    let (away, lease) = (now.0.saturating_sub(last), now.0.saturating_sub(idle_since.0));
-    transaction.execute(RESUME, &[&away, &now.0.saturating_add(lease)]).await?;
-    Ok(away)
+/// What a server wants to know before it looks after leases.
+pub(super) struct Round {
+    pub(super) idle_since: Timestamp,
+    pub(super) now: Timestamp,
+    /// The most that its clock may differ from the database's.
+    pub(super) difference_max: Duration,
 }
 
-const FORGET_OUTCOMES: &str = "DELETE FROM outcome WHERE made_at < now() - INTERVAL '1 hour'";
-/// First the row, so that no delivery takes it meanwhile.
-const FORGET_SPOOLS: &str = "WITH gone AS (DELETE FROM spool WHERE kept_until < now() RETURNING id)
-    DELETE FROM chunk USING gone WHERE chunk.spool = gone.id";
+impl Round {
+    /// Notes that one is made. If the last one was longer ago than a lease, no server was there meanwhile: then leases and holds go
+    /// on as if no time had passed since then. By how many seconds they were moved.
+    pub(super) async fn begin(&self, transaction: &Transaction<'_>) -> Result<i64, Failure> {
+        self.compare_clocks(transaction).await?;
+        let (made_at, used_at) = last(transaction).await?;
+        let last = made_at.or(used_at).unwrap_or(self.now.0);
+        transaction.execute(ROUND, &[&self.now.0.max(made_at.unwrap_or(i64::MIN))]).await?;
+        let away = self.now.0.saturating_sub(last);
+        if last < self.idle_since.0 { self.go_on(transaction, away).await } else { Ok(0) }
+    }
 
-/// Deletes what was kept for a while: how transactions have ended, and bodies that no message has.
-pub(super) async fn tidy(transaction: &Transaction<'_>) -> Result<(), Failure> {
-    transaction.execute(FORGET_OUTCOMES, &[]).await?;
-    transaction.execute(FORGET_SPOOLS, &[]).await?;
-    Ok(())
+    /// The same for the start of a server. If there is no other one, and accounts were used at times that are still to come, the clock
+    /// was put back.
+    pub(super) async fn begin_first(
+        &self,
+        transaction: &Transaction<'_>,
+        node: i64,
+        node_lease: Duration,
+    ) -> Result<i64, Failure> {
+        let moved = self.begin(transaction).await?;
+        let (_, Some(used_at)) = last(transaction).await? else { return Ok(moved) };
+        if moved != 0
+            || used_at <= self.now.0
+            || !transaction.query(OTHERS, &[&node, &node_lease.as_secs_f64()]).await?.is_empty()
+        {
+            return Ok(moved);
+        }
+        transaction.execute(ROUND, &[&self.now.0]).await?;
+        self.go_on(transaction, self.now.0.saturating_sub(used_at)).await
+    }
+
+    async fn go_on(&self, transaction: &Transaction<'_>, away: i64) -> Result<i64, Failure> {
+        let lease = self.now.0.saturating_sub(self.idle_since.0);
+        transaction.execute_long(GO_ON, &[&away, &self.now.0.saturating_add(lease)]).await?;
+        Ok(away)
+    }
+
+    async fn compare_clocks(&self, transaction: &Transaction<'_>) -> Result<(), Failure> {
+        let rows = transaction.query(CLOCK, &[]).await?;
+        let there: i64 = rows.first().map(first).transpose()?.unwrap_or_default();
+        let difference = self.now.0.saturating_sub(there);
+        if difference.unsigned_abs() <= self.difference_max.as_secs() {
+            return Ok(());
+        }
+        Err(Failure::NotNow(Cause::new(format!(
+            "this server's clock is {difference} s before the database's: set it right and start the server anew"
+        ))))
+    }
+}
+
+/// When the last round was made, and an account used.
+async fn last(transaction: &Transaction<'_>) -> Result<(Option<i64>, Option<i64>), Failure> {
+    match transaction.query(LAST_ROUND, &[]).await?.first() {
+        Some(row) => Ok((get(row, "made_at")?, get(row, "used_at")?)),
+        None => Ok((None, None)),
+    }
 }

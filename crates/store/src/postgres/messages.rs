@@ -22,8 +22,8 @@ pub(super) async fn maildrop(transactions: &Transactions, account: AccountId) ->
 pub(super) enum Content {
     /// Here, and they are what they were.
     Inline(Bytes),
-    /// In the chunks of this spool.
-    Spooled(i64),
+    /// In the chunks of this spool, with this digest of them all.
+    Spooled { id: i64, digest: u64 },
 }
 
 /// A message and where its bytes are.
@@ -54,47 +54,52 @@ fn to_found(row: &Row) -> Result<Found, Failure> {
         octets: count(row, "octets")?,
         form: rows::form(row)?,
     };
-    if let Some(spool) = get(row, "spool")? {
-        return Ok((message, Content::Spooled(spool)));
+    let digest = get::<i64>(row, "digest")?.cast_unsigned();
+    if let Some(id) = get(row, "spool")? {
+        return Ok((message, Content::Spooled { id, digest }));
     }
     let body: &[u8] = get(row, "body")?;
-    let digest: i64 = get(row, "digest")?;
-    if xxh3_64(body) != digest.cast_unsigned() {
+    if xxh3_64(body) != digest {
         return Err(Failure::damaged("a message's bytes are damaged"));
     }
     Ok((message, Content::Inline(Bytes::copy_from_slice(body))))
 }
 
-const TAKE_OUT: &str = "DELETE FROM entry WHERE account = $1 AND message = ANY($2) RETURNING message, octets";
-const SUBTRACT: &str = "UPDATE account SET octets = octets - $2, messages = messages - $3 WHERE id = $1";
+const TAKE_OUT: &str = "WITH taken AS (
+        DELETE FROM entry WHERE account = $1 AND message = ANY($2) RETURNING message, octets
+    ), noted AS (
+        INSERT INTO loose (message) SELECT message FROM taken
+    )
+    UPDATE account SET octets = octets - (SELECT CAST(coalesce(sum(octets), 0) AS BIGINT) FROM taken),
+        messages = messages - (SELECT count(*) FROM taken)
+    WHERE id = $1";
 
-/// Removes entries of this account, and the messages that were in no other mailbox. The account is locked first, as by a delivery.
+/// Removes entries of this account. The account is locked first, as by a delivery. Messages that are in no mailbox any more go when it
+/// is tidied up: as many as a mailbox may have take too long to be waited for.
 pub(super) async fn flush(transaction: &Transaction<'_>, account: i64, entries: &[i64]) -> Result<(), Failure> {
     super::accounts::lock_living(transaction, &[account]).await?;
-    let taken = transaction.query(TAKE_OUT, &[&account, &entries]).await?;
-    let (mut octets, mut messages) = (0, Vec::with_capacity(taken.len()));
-    for row in &taken {
-        octets += get::<i64>(row, "octets")?;
-        messages.push(get(row, "message")?);
-    }
-    let removed = messages.len() as i64;
-    transaction.prepare(&[SUBTRACT]).await?;
-    let (subtracted, gone) = tokio::join!(
-        biased;
-        async { transaction.execute(SUBTRACT, &[&account, &octets, &removed]).await },
-        let_go(transaction, &messages),
-    );
-    subtracted?;
-    gone
+    transaction.execute_long(TAKE_OUT, &[&account, &entries]).await.map(drop)
 }
 
-const TAKE_ALL_OUT: &str = "DELETE FROM entry WHERE account = ANY($1) RETURNING message";
+const TAKE_ALL_OUT: &str = "WITH taken AS (DELETE FROM entry WHERE account = ANY($1) RETURNING message)
+    INSERT INTO loose (message) SELECT message FROM taken";
 
-/// Removes all entries of these accounts, which are locked, and the messages that were in no other mailbox.
+/// Removes all entries of these accounts, which are locked.
 pub(super) async fn delete_all(transaction: &Transaction<'_>, accounts: &[i64]) -> Result<(), Failure> {
-    let taken = transaction.query(TAKE_ALL_OUT, &[&accounts]).await?;
+    transaction.execute_long(TAKE_ALL_OUT, &[&accounts]).await.map(drop)
+}
+
+/// The most places that are counted down in one transaction.
+const LOOSE_MAX: i64 = 2000;
+const TAKE_LOOSE: &str = "DELETE FROM loose
+    WHERE id IN (SELECT id FROM loose ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING message";
+
+/// Counts down some of the places that messages have lost. Whether there may be more.
+pub(super) async fn tidy(transaction: &Transaction<'_>) -> Result<bool, Failure> {
+    let taken = transaction.query(TAKE_LOOSE, &[&LOOSE_MAX]).await?;
     let messages: Vec<i64> = taken.iter().map(first).collect::<Result<_, _>>()?;
-    let_go(transaction, &messages).await
+    let_go(transaction, &messages).await?;
+    Ok(messages.len() as i64 == LOOSE_MAX)
 }
 
 /// Locks them, in an order that is the same for all.

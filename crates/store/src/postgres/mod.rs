@@ -37,6 +37,7 @@ mod reader;
 mod registration;
 mod rows;
 mod schema;
+mod sweep;
 mod tls;
 mod transaction;
 
@@ -46,15 +47,20 @@ pub use reader::PostgresReader;
 pub use schema::SchemaError;
 
 use accounts::NewQuota;
-use connection::Connector;
+use connection::{Connection, Connector};
 use deliveries::Deliveries;
+use failure::Failure;
 use group::{Delivery, Incoming};
 use heralds::Heralds;
+use leases::Round;
 use nodes::Node;
 use pool::Pool;
 use registration::Added;
 use tls::Tls;
 use transaction::{Transactions, transact};
+
+/// The most accounts that are touched in one transaction.
+const TOUCHED_MAX: usize = 5000;
 
 /// A store in a PostgreSQL database, for any number of processes at a time. To be made and used in a tokio runtime.
 pub struct Postgres {
@@ -62,6 +68,7 @@ pub struct Postgres {
     deliveries: Deliveries,
     heralds: Arc<Heralds>,
     node: Arc<Node>,
+    difference_max: Duration,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -102,17 +109,16 @@ impl Postgres {
         let connector = Arc::new(Connector::new(options, tls));
         let pool = Pool::new(Arc::clone(&connector), options.connections.max(1));
         schema::migrate(&pool).await?;
-        let failed = |error: StoreError| ConnectError::Database(error.to_string());
-        // The first number that it has as a node is also whose transactions these are.
-        let mut transactions = Transactions::new(pool);
-        let node = Node::new(&transactions, options.node_lease).await.map_err(failed)?;
-        transactions.belong_to(node.id());
-        let (transactions, node) = (Arc::new(transactions), Arc::new(node));
+        let failed = |failure: Failure| ConnectError::Database(failure.to_string());
+        let transactions = Arc::new(Transactions::new(pool));
+        let (connection, _) = connector.connect().await.map_err(failed)?;
+        let node = Arc::new(Node::new(&connection, options.node_lease).await.map_err(failed)?);
         let heralds = Arc::new(Heralds::new(node.id()));
         let deliveries = Deliveries::start(&transactions, &heralds, (options.connections / 2).max(1));
-        let beats = tokio::spawn(beat(Arc::clone(&node), Arc::clone(&transactions)));
+        let beats = tokio::spawn(beat(Arc::clone(&node), Arc::clone(&connector), connection));
         let news = tokio::spawn(Arc::clone(&heralds).run(connector));
-        Ok(Self { transactions, deliveries, heralds, node, tasks: [beats, news] })
+        let difference_max = options.difference_max;
+        Ok(Self { transactions, deliveries, heralds, node, difference_max, tasks: [beats, news] })
     }
 }
 
@@ -122,12 +128,20 @@ impl Drop for Postgres {
     }
 }
 
-async fn beat(node: Arc<Node>, transactions: Arc<Transactions>) {
+async fn beat(node: Arc<Node>, connector: Arc<Connector>, mut connection: Connection) {
     let mut beats = interval((node.lease() / 3).max(Duration::from_millis(100)));
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beats.tick().await;
-        node.beat(&transactions).await;
+        while let Err(failure) = node.beat(&connection).await {
+            tracing::debug!(%failure, "this server can't show the others that it lives");
+            connection = loop {
+                beats.tick().await;
+                if let Ok((connection, _)) = connector.connect().await {
+                    break connection;
+                }
+            };
+        }
     }
 }
 
@@ -194,17 +208,7 @@ impl Store for Postgres {
     }
 
     async fn end_unclaimed(&self, held_until: Timestamp) -> Result<u64, StoreError> {
-        let mut ended = 0;
-        loop {
-            let batch: Result<leases::Batch, StoreError> = transact!(self.transactions, |transaction| {
-                leases::end_unclaimed(&transaction, self.node.id(), held_until).await
-            });
-            let batch = batch?;
-            ended += batch.done;
-            if batch.is_last {
-                return Ok(ended);
-            }
-        }
+        sweep::end_unclaimed(&self.transactions, Some(self.node.id()), held_until).await
     }
 
     fn is_shared(&self) -> bool {
@@ -214,57 +218,33 @@ impl Store for Postgres {
     async fn leave(&self, held_until: Timestamp) -> Result<(), StoreError> {
         // Else it would become a node again.
         self.tasks.iter().for_each(JoinHandle::abort);
-        let ended: Result<u64, StoreError> =
-            transact!(self.transactions, |transaction| self.node.end(&transaction, held_until).await);
-        ended.map(drop)
+        let ended: Result<(), StoreError> =
+            transact!(self.transactions, |transaction| self.node.end(&transaction).await);
+        ended?;
+        sweep::end_unclaimed(&self.transactions, None, held_until).await.map(drop)
     }
 
     async fn resume(&self, idle_since: Timestamp, now: Timestamp) -> Result<i64, StoreError> {
-        let lease = self.node.lease().as_secs_f64();
+        let round = Round { idle_since, now, difference_max: self.difference_max };
         transact!(self.transactions, |transaction| {
-            leases::resume(&transaction, self.node.id(), lease, idle_since, now).await
+            round.begin_first(&transaction, self.node.id(), self.node.lease()).await
         })
     }
 
     async fn touch(&self, ids: &[AccountId], now: Timestamp) -> Result<Vec<AccountId>, StoreError> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        let touched: Result<Vec<i64>, StoreError> =
-            transact!(self.transactions, |transaction| accounts::touch(&transaction, &ids, now).await);
-        let (touched, named) = (HashSet::<i64>::from_iter(touched?), BTreeSet::from_iter(ids));
-        Ok(named.into_iter().filter(|id| !touched.contains(id)).map(AccountId).collect())
+        let named = Vec::from_iter(ids.iter().map(|id| id.0).collect::<BTreeSet<_>>());
+        let mut ended = Vec::new();
+        for some in named.chunks(TOUCHED_MAX) {
+            let touched: Result<Vec<i64>, StoreError> =
+                transact!(self.transactions, |transaction| accounts::touch(&transaction, some, now).await);
+            let touched = HashSet::<i64>::from_iter(touched?);
+            ended.extend(some.iter().filter(|id| !touched.contains(id)).map(|id| AccountId(*id)));
+        }
+        Ok(ended)
     }
 
     async fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> Result<Swept, StoreError> {
-        let lease = now.0.saturating_sub(idle_since.0);
-        let held_until = Timestamp(now.0.saturating_add(lease));
-        let mut swept = Swept::default();
-        for dead in self.node.dead() {
-            let buried: Result<Option<u64>, StoreError> =
-                transact!(self.transactions, |transaction| nodes::bury(&transaction, dead, held_until).await);
-            if let Some(accounts) = buried? {
-                tracing::warn!(
-                    accounts,
-                    "another server has died: accounts without a password that were held there have ended"
-                );
-                swept.accounts += accounts;
-            }
-        }
-        loop {
-            let batch: Result<leases::Batch, StoreError> =
-                transact!(self.transactions, |transaction| leases::end_idle(&transaction, idle_since, now).await);
-            let batch = batch?;
-            swept.accounts += batch.done;
-            if batch.is_last {
-                break;
-            }
-        }
-        let let_go: Result<u64, StoreError> =
-            transact!(self.transactions, |transaction| leases::let_go(&transaction, now).await);
-        swept.addresses += let_go?;
-        let tidied: Result<(), StoreError> =
-            transact!(self.transactions, |transaction| leases::tidy(&transaction).await);
-        tidied?;
-        Ok(swept)
+        sweep::sweep(&self.transactions, &self.node, idle_since, now, self.difference_max).await
     }
 
     fn takes_writes(&self) -> Result<(), StoreError> {

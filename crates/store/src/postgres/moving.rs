@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::failure::Failure;
-use super::group::{self, Delivery, Grouped};
+use super::group::{self, Delivery, Grouped, Patience};
 use super::rows::{self, count, first, get, parsed};
 use super::transaction::{Transaction, Transactions, transact};
 use crate::{AccountId, HeldAddress, KeptMessage, MessageId, NewMessage, Recipient, StoreError, Timestamp};
@@ -111,7 +111,7 @@ pub(super) async fn put_back(transactions: &Transactions, mut messages: Vec<Deli
 }
 
 async fn keep(transaction: &Transaction<'_>, messages: &[Delivery], after: i64) -> Result<Grouped, Failure> {
-    let grouped = group::deliver(transaction, messages).await?;
+    let grouped = group::deliver(transaction, &Vec::from_iter(messages), Patience::Long).await?;
     transaction.query(MOVE_ON, &[&after]).await?;
     transaction.execute(FORGET, &[]).await?;
     Ok(grouped)

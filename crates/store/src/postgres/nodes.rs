@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::accounts;
+use super::connection::Connection;
 use super::failure::Failure;
 use super::rows::{first, get};
-use super::transaction::{Transaction, Transactions};
-use crate::{StoreError, Timestamp};
+use super::transaction::Transaction;
 
 const NEW: &str = "INSERT INTO node DEFAULT VALUES RETURNING id";
 const BEAT: &str = "UPDATE node SET beat = beat + 1, seen_at = now() WHERE id = $1";
+const END: &str = "DELETE FROM node WHERE id = $1";
 const OTHERS: &str = "SELECT id, beat FROM node WHERE id <> $1";
 
 /// This server, as the others see it, and the others, as it sees them.
@@ -44,8 +44,8 @@ pub(super) struct Dead {
 
 impl Node {
     /// Becomes one.
-    pub(super) async fn new(transactions: &Transactions, lease: Duration) -> Result<Self, StoreError> {
-        let id = begin(transactions).await?;
+    pub(super) async fn new(connection: &Connection, lease: Duration) -> Result<Self, Failure> {
+        let id = begin(connection).await?;
         Ok(Self { id: AtomicI64::new(id), lease, others: Mutex::default() })
     }
 
@@ -58,30 +58,25 @@ impl Node {
         self.lease
     }
 
-    /// Shows that this one lives, and looks after the others. To be done every third of a lease.
-    pub(super) async fn beat(&self, transactions: &Transactions) {
-        if let Err(error) = self.try_to_beat(transactions).await {
+    /// Shows that this one lives, and looks after the others, as long as that goes well. By a connection of its own: a server that has
+    /// much to do lives too.
+    pub(super) async fn beat(&self, connection: &Connection) -> Result<(), Failure> {
+        let outcome = self.try_to_beat(connection).await;
+        if outcome.is_err() {
             // It has not seen them for a while, so it knows nothing of them.
             *self.others.lock().unwrap_or_else(PoisonError::into_inner) = Others::default();
-            tracing::debug!(%error, "this server can't show the others that it lives");
         }
+        outcome
     }
 
-    async fn try_to_beat(&self, transactions: &Transactions) -> Result<(), StoreError> {
-        let mine = self.id();
-        let alive = async {
-            let lent = transactions.pool.take().await?;
-            let beaten = lent.execute(BEAT, &[&mine]).await;
-            lent.give_back_after(beaten)
-        };
-        if alive.await? == 0 {
-            let id = begin(transactions).await?;
-            self.id.store(id, Ordering::Release);
+    async fn try_to_beat(&self, connection: &Connection) -> Result<(), Failure> {
+        if connection.execute(BEAT, &[&self.id()]).await? == 0 {
+            self.id.store(begin(connection).await?, Ordering::Release);
             tracing::error!(
                 "the other servers took this one for dead: accounts without a password that were held here have ended"
             );
         }
-        let rows = transactions.read(OTHERS, &[&self.id()]).await?;
+        let rows = connection.query(OTHERS, &[&self.id()]).await?;
         let numbers = rows.iter().map(|row| Ok((get(row, "id")?, get(row, "beat")?)));
         let numbers: Vec<(i64, i64)> = numbers.collect::<Result<_, Failure>>()?;
         self.others.lock().unwrap_or_else(PoisonError::into_inner).look(&numbers, self.lease, Instant::now());
@@ -93,19 +88,15 @@ impl Node {
         self.others.lock().unwrap_or_else(PoisonError::into_inner).dead.clone()
     }
 
-    /// It has stopped: ends what lived with its connections. How many accounts that were.
-    pub(super) async fn end(&self, transaction: &Transaction<'_>, held_until: Timestamp) -> Result<u64, Failure> {
-        transaction.execute("DELETE FROM node WHERE id = $1", &[&self.id()]).await?;
-        end_held(transaction, self.id(), held_until).await
+    /// It has stopped: what lived with its connections is abandoned.
+    pub(super) async fn end(&self, transaction: &Transaction<'_>) -> Result<(), Failure> {
+        transaction.execute(END, &[&self.id()]).await.map(drop)
     }
 }
 
-async fn begin(transactions: &Transactions) -> Result<i64, StoreError> {
-    let lent = transactions.pool.take().await?;
-    let begun = lent.query(NEW, &[]).await;
-    let rows = lent.give_back_after(begun)?;
-    let id = rows.first().map(first).transpose()?;
-    Ok(id.ok_or_else(|| Failure::damaged("a node has no number"))?)
+async fn begin(connection: &Connection) -> Result<i64, Failure> {
+    let rows = connection.query(NEW, &[]).await?;
+    rows.first().map(first).transpose()?.ok_or_else(|| Failure::damaged("a node has no number"))
 }
 
 impl Others {
@@ -122,25 +113,10 @@ impl Others {
 }
 
 const FENCE: &str = "DELETE FROM node WHERE id = $1 AND beat = $2";
-const HELD_THERE: &str =
-    "SELECT id FROM account WHERE node = $1 AND held_until IS NULL AND verifier IS NULL ORDER BY id";
 
-/// Lets the dead node go, and ends what lived with its connections. How many accounts that were; `None`: it lives, or it has been
-/// let go by another one.
-pub(super) async fn bury(
-    transaction: &Transaction<'_>,
-    dead: Dead,
-    held_until: Timestamp,
-) -> Result<Option<u64>, Failure> {
-    if transaction.execute(FENCE, &[&dead.id, &dead.beat]).await? == 0 {
-        return Ok(None);
-    }
-    end_held(transaction, dead.id, held_until).await.map(Some)
-}
-
-async fn end_held(transaction: &Transaction<'_>, node: i64, held_until: Timestamp) -> Result<u64, Failure> {
-    let held: Vec<i64> = transaction.query(HELD_THERE, &[&node]).await?.iter().map(first).collect::<Result<_, _>>()?;
-    accounts::end(transaction, &held, held_until).await
+/// Lets the dead node go. Whether it was there, and dead.
+pub(super) async fn fence(transaction: &Transaction<'_>, dead: Dead) -> Result<bool, Failure> {
+    Ok(transaction.execute(FENCE, &[&dead.id, &dead.beat]).await? > 0)
 }
 
 #[cfg(test)]

@@ -22,10 +22,12 @@ pub struct Options {
     pub url: Url,
     /// The password, where the URL has none.
     pub password: Option<Password>,
-    /// The most connections at a time. One more listens.
+    /// The most connections at a time. Two more listen, and show that the server lives.
     pub connections: usize,
     /// After this time without a sign of life a server counts as dead. At least a second.
     pub node_lease: Duration,
+    /// The most that the clocks of the server and of the database may differ. With more no lease is looked after.
+    pub difference_max: Duration,
     /// Who has to have signed the database's certificate. `None`: with `sslmode=verify-full` those whom the system trusts; else the
     /// connection is encrypted, and whose it is is not looked at, as other programs do.
     pub authorities: Option<Authorities>,
@@ -37,9 +39,19 @@ impl Options {
     /// The lease of a server unless something else is said.
     pub const NODE_LEASE: Duration = Duration::from_secs(30);
 
+    /// The difference of clocks that may be unless something else is said.
+    pub const DIFFERENCE_MAX: Duration = Duration::from_secs(60);
+
     /// What is usual, for the database at this place.
     pub fn new(url: Url) -> Self {
-        Self { url, password: None, connections: Self::CONNECTIONS, node_lease: Self::NODE_LEASE, authorities: None }
+        Self {
+            url,
+            password: None,
+            connections: Self::CONNECTIONS,
+            node_lease: Self::NODE_LEASE,
+            difference_max: Self::DIFFERENCE_MAX,
+            authorities: None,
+        }
     }
 }
 
@@ -123,6 +135,10 @@ impl FromStr for Url {
         if !is_url {
             return Err(UrlError::Syntax("it does not begin with postgres://".to_owned()));
         }
+        let named = text.split_once('?').map_or("", |(_, parameters)| parameters).split('&');
+        if named.clone().any(|parameter| parameter.split('=').next().is_some_and(|name| name.contains('%'))) {
+            return Err(UrlError::Syntax("write the names of its parameters without %".to_owned()));
+        }
         // The library knows no more than to encrypt; the rest is ours.
         let is_verified = text.contains(VERIFY);
         let parsed = text.replace(VERIFY, "sslmode=require").parse();
@@ -205,10 +221,13 @@ impl fmt::Display for Url {
             return f.write_str(&self.text);
         }
         let (scheme, rest) = self.text.split_once("://").unwrap_or(("postgres", ""));
-        let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let authority = match authority.rsplit_once('@') {
-            Some((user, hosts)) => format!("{}:***@{hosts}", user.split(':').next().unwrap_or_default()),
-            None => authority.to_owned(),
+        // As the library takes it: whatever is before the first @ is user and password.
+        let (user, rest) = rest.split_once('@').unwrap_or(("", rest));
+        let (hosts, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let authority = match user.split_once(':') {
+            Some((user, _)) => format!("{user}:***@{hosts}"),
+            None if user.is_empty() => hosts.to_owned(),
+            None => format!("{user}@{hosts}"),
         };
         let (path, parameters) = tail.split_once('?').unwrap_or((tail, ""));
         let shown = parameters.split('&').map(|parameter| match parameter.split_once('=') {
@@ -248,6 +267,7 @@ mod tests {
             "postgres://mymail@db",
             "postgres://mymail@db/mail?target_session_attrs=read-only",
             "postgres://mymail@db/mail?nonsense=1",
+            "postgres://mymail@db/mail?p%61ssword=secret",
         ] {
             assert!(text.parse::<Url>().is_err(), "{text}");
         }
@@ -260,6 +280,8 @@ mod tests {
             ("postgres://mymail:secret@db/mail?sslmode=require", "postgres://mymail:***@db/mail?sslmode=require"),
             ("postgres://db/mail?user=mymail&password=secret", "postgres://db/mail?user=mymail&password=***"),
             ("postgres://mymail:se%40cret@db", "postgres://mymail:***@db"),
+            ("postgres://mymail:se/c?cret@db/mail?sslmode=require", "postgres://mymail:***@db/mail?sslmode=require"),
+            ("postgres://mymail@db/mail?password=secret", "postgres://mymail@db/mail?password=***"),
         ] {
             let Ok(config) = text.parse() else { panic!("{text}") };
             let url = Url { text: text.to_owned(), config, is_verified: false };

@@ -114,10 +114,10 @@ impl Lent<'_> {
         self.pool.state().idle.clear();
     }
 
-    /// What fits this outcome of a statement. Where something can't be done now, it may be that another server is the primary.
+    /// What fits this outcome of a statement.
     pub(super) fn give_back_after<T>(self, outcome: Result<T, Failure>) -> Result<T, Failure> {
         match &outcome {
-            Err(Failure::Lost(_) | Failure::NotNow(_)) => self.lose(),
+            Err(Failure::Lost(_)) => self.lose(),
             _ => self.give_back(),
         }
         outcome

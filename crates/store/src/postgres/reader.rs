@@ -1,10 +1,10 @@
-//! Message bodies on their way out. None is handed over unless its digest is right.
+//! Message bodies on their way out. No chunk is handed over unless its digest is right, and the last one not unless that of the whole is.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use thiserror::Error;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::failure::Failure;
 use super::messages::Content;
@@ -38,14 +38,24 @@ struct Spool {
     id: i64,
     next: i64,
     octets_left: u64,
+    /// Of what has come so far, and of the whole.
+    digest: Box<Xxh3>,
+    expected: u64,
 }
 
 impl PostgresReader {
     pub(super) fn new(transactions: &Arc<Transactions>, content: Content, octets: u64) -> Self {
         match content {
             Content::Inline(bytes) => Self { bytes, spool: None },
-            Content::Spooled(id) => {
-                let spool = Spool { transactions: Arc::clone(transactions), id, next: 0, octets_left: octets };
+            Content::Spooled { id, digest: expected } => {
+                let spool = Spool {
+                    transactions: Arc::clone(transactions),
+                    id,
+                    next: 0,
+                    octets_left: octets,
+                    digest: Box::default(),
+                    expected,
+                };
                 Self { bytes: Bytes::new(), spool: Some(spool) }
             }
         }
@@ -73,8 +83,10 @@ impl Spool {
         let Some(row) = rows.first() else { return Err(StoreError::Failed(Box::new(Missing))) };
         let (digest, chunk): (i64, &[u8]) = (get(row, "digest")?, get(row, "octets")?);
         let left = self.octets_left.checked_sub(chunk.len() as u64).filter(|_| !chunk.is_empty());
+        self.digest.update(chunk);
+        let is_whole = left != Some(0) || self.digest.digest() == self.expected;
         match left {
-            Some(left) if xxh3_64(chunk) == digest.cast_unsigned() => {
+            Some(left) if is_whole && xxh3_64(chunk) == digest.cast_unsigned() => {
                 self.octets_left = left;
                 self.next += 1;
                 Ok(Bytes::copy_from_slice(chunk))

@@ -37,8 +37,7 @@ impl Tls {
     }
 }
 
-/// Encrypts for whoever has the key of the certificate that it shows, whoever that is. A password is safe all the same, for SCRAM binds
-/// it to that certificate.
+/// Encrypts for whoever has the key of the certificate that it shows, whoever that is.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
 

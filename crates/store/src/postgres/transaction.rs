@@ -5,13 +5,17 @@
 //! every other, so it also shows that whatever was committed before is on the standbys that the database waits for; if that wait was
 //! cut short, which the database tells by a mere warning, it is done again until it was not.
 
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::Row;
 
-use super::connection::Parameter;
+use super::body::LONG_BODIES_MAX;
+use super::connection::{Connection, Parameter};
 use super::failure::{Cause, Failure};
 use super::pool::{Lent, Pool};
 use crate::StoreError;
@@ -23,17 +27,21 @@ const RESOLVE_WAIT: Duration = Duration::from_secs(60);
 /// The time between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-const DONE: &str = "INSERT INTO outcome (node, number, is_done) VALUES ($1, $2, TRUE)";
+/// Fails unless the COMMIT will wait for the disk and the standbys, whoever may have said something else on this connection.
+const DONE: &str = "INSERT INTO outcome (owner, number, is_done)
+    VALUES ($1, $2, CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply') THEN TRUE END)";
 /// If there is no such row there never will be: that transaction can't be committed any more. Writes in either case.
-const RESOLVE: &str = "INSERT INTO outcome (node, number, is_done) VALUES ($1, $2, FALSE)
-    ON CONFLICT (node, number) DO UPDATE SET made_at = now() RETURNING is_done";
+const RESOLVE: &str = "INSERT INTO outcome (owner, number, is_done) VALUES ($1, $2, FALSE)
+    ON CONFLICT (owner, number) DO UPDATE SET made_at = now() RETURNING is_done";
 
 /// Numbers the transactions of this process.
 pub(super) struct Transactions {
     pub(super) pool: Pool,
-    /// Whose they are: never used again for another process.
+    /// Whose they are: no other process has the same.
     owner: i64,
     next: AtomicI64,
+    /// For bodies that have much in memory.
+    pub(super) room: Arc<Semaphore>,
 }
 
 /// Does something in a transaction, as often as it takes. What it does must be the same each time.
@@ -60,17 +68,12 @@ pub(super) use transact;
 
 impl Transactions {
     pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, owner: 0, next: AtomicI64::new(0) }
-    }
-
-    /// Whose they are from now on.
-    pub(super) fn belong_to(&mut self, owner: i64) {
-        self.owner = owner;
+        Self { pool, owner: random(), next: AtomicI64::new(0), room: Arc::new(Semaphore::new(LONG_BODIES_MAX)) }
     }
 
     /// For [`transact!`].
     pub(super) fn attempts(&self) -> Attempts<'_> {
-        Attempts { transactions: self, made: 0 }
+        Attempts { transactions: self, made: 0, until: Instant::now() + RESOLVE_WAIT }
     }
 
     /// The rows of one statement that only reads. One that was begun on a connection that was lost is begun again.
@@ -126,7 +129,17 @@ impl Transactions {
             Ok(_) if was_warned => Err(Failure::NotNow(Cause::new("the standbys do not answer"))),
             outcome => outcome,
         };
-        let rows = lent.give_back_after(outcome)?;
+        let rows = match outcome {
+            Ok(rows) => {
+                lent.give_back();
+                rows
+            }
+            // It may be that another server is the primary by now.
+            Err(failure) => {
+                lent.lose();
+                return Err(failure);
+            }
+        };
         match rows.first() {
             Some(row) => Ok(row.try_get(0)?),
             None => Err(Failure::damaged("it has not answered a question")),
@@ -135,14 +148,18 @@ impl Transactions {
 }
 
 /// In a transaction of its own that the database need not sync.
-async fn note(lent: &Lent<'_>, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Failure> {
-    lent.prepare(&[sql]).await?;
+pub(super) async fn note(
+    connection: &Connection,
+    sql: &'static str,
+    parameters: &[Parameter<'_>],
+) -> Result<Vec<Row>, Failure> {
+    connection.prepare(&[sql]).await?;
     // Sent together; biased, so in this order.
     let (begun, rows, ended) = tokio::join!(
         biased;
-        lent.batch("BEGIN; SET LOCAL synchronous_commit = off"),
-        lent.query(sql, parameters),
-        lent.batch("COMMIT"),
+        connection.batch("BEGIN; SET LOCAL synchronous_commit = off"),
+        connection.query(sql, parameters),
+        connection.batch("COMMIT"),
     );
     begun?;
     let rows = rows?;
@@ -154,6 +171,8 @@ async fn note(lent: &Lent<'_>, sql: &'static str, parameters: &[Parameter<'_>]) 
 pub(super) struct Attempts<'t> {
     transactions: &'t Transactions,
     made: u32,
+    /// Until then it is begun anew.
+    until: Instant,
 }
 
 impl<'t> Attempts<'t> {
@@ -195,7 +214,7 @@ impl<'t> Attempts<'t> {
 
     /// What was not done is to be done again, if that is of use.
     pub(super) async fn again<T>(&self, failure: Failure) -> Result<Option<T>, StoreError> {
-        if !failure.is_passing() || self.made >= ATTEMPTS_MAX {
+        if !failure.is_passing() || self.made >= ATTEMPTS_MAX || Instant::now() >= self.until {
             return Err(failure.into());
         }
         tracing::debug!(%failure, "a transaction is begun again");
@@ -208,10 +227,13 @@ impl<'t> Attempts<'t> {
 
 /// Between a half and one and a half, so that those who were in each other's way are not again.
 fn jitter() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    // Each is made with keys of its own.
-    let random = RandomState::new().hash_one(()) >> 40;
-    0.5 + random as f64 / f64::from(1 << 24)
+    0.5 + (random() >> 39) as f64 / f64::from(1 << 24)
+}
+
+/// A number that nobody else has: not below zero, and never given twice, not even by a database that has lost its latest moments.
+pub(super) fn random() -> i64 {
+    // The keys are made of the system's randomness.
+    (RandomState::new().hash_one(Instant::now().into_std()) >> 1).cast_signed()
 }
 
 /// A transaction that is going on.
@@ -242,6 +264,11 @@ impl Transaction<'_> {
         self.lent.execute(sql, parameters).await
     }
 
+    /// The same for a statement that may concern a whole mailbox, or every account.
+    pub(super) async fn execute_long(&self, sql: &'static str, parameters: &[Parameter<'_>]) -> Result<u64, Failure> {
+        self.lent.execute_long(sql, parameters).await
+    }
+
     async fn commit(self, owner: i64) -> Committed {
         let Self { lent, number } = self;
         if let Err(failure) = lent.prepare(&[DONE]).await {
@@ -262,7 +289,8 @@ impl Transaction<'_> {
                 Committed::InDoubt(Failure::NotNow(Cause::new("it did not wait for the standbys")))
             }
             (Ok(_), Ok(())) => Committed::Done,
-            (Ok(_), Err(failure)) if !matches!(failure, Failure::Lost(_)) => Committed::NotDone(failure),
+            // In the way of another one, so certainly not done.
+            (Ok(_), Err(failure @ Failure::Conflict(_))) => Committed::NotDone(failure),
             (Err(failure), _) | (_, Err(failure)) => Committed::InDoubt(failure),
         };
         match committed {
@@ -274,7 +302,7 @@ impl Transaction<'_> {
 
     /// Takes back what it has done.
     async fn abandon(self, failure: Failure) -> Failure {
-        if matches!(failure, Failure::Lost(_) | Failure::NotNow(_)) {
+        if matches!(failure, Failure::Lost(_)) {
             self.lent.lose();
         } else {
             let rolled_back = self.lent.batch("ROLLBACK").await;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{PATIENCE, connect, database, options};
-use crate::common::{NOW, address, contents, deliver, domain, entries, later, noise, register, verifier};
+use crate::common::{NOW, address, contents, deliver, domain, entries, later, noise, register, try_deliver, verifier};
 
 /// How long a server in these tests may show no sign of life.
 const NODE_LEASE: Duration = Duration::from_secs(1);
@@ -178,6 +178,80 @@ async fn who_was_taken_for_dead_registers_nobody_until_it_is_a_new_server() {
     assert!(another.mailbox(&address("9@example.org")).await.unwrap().is_some());
 }
 
+/// One that another server locks for long keeps nobody else's mail from being delivered.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Debian's package postgresql"]
+async fn a_locked_mailbox_keeps_up_nobody_else() {
+    let cluster = std::sync::Arc::new(Cluster::quick());
+    let url = cluster.fresh_database();
+    let store = std::sync::Arc::new(Postgres::connect(&Options { connections: 2, ..options(&url) }).await.unwrap());
+    let locked = register(&*store, "locked@example.org").await;
+    let mut others = Vec::new();
+    for number in 0..20 {
+        others.push(register(&*store, &format!("{number}@example.org")).await);
+    }
+    let lock = format!("BEGIN; SELECT 1 FROM account WHERE id = {} FOR UPDATE; SELECT pg_sleep(20); COMMIT", locked.0);
+    let (locker, name) = (cluster.clone(), database(&url).to_owned());
+    let locking = tokio::task::spawn_blocking(move || locker.psql(&name, &lock));
+    let holding = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    while cluster.psql(database(&url), holding) != "1" {
+        tokio::task::yield_now().await;
+    }
+    let mut delivering = JoinSet::new();
+    for account in others.into_iter().chain([locked]) {
+        let store = store.clone();
+        delivering.spawn(async move { (account, try_deliver(&*store, &[account], b"hello").await) });
+    }
+    for (account, delivered) in delivering.join_all().await {
+        assert_eq!(delivered.is_ok(), account != locked, "{account:?}: {delivered:?}");
+    }
+    locking.await.unwrap();
+}
+
+/// Time that no server was there does not count, whoever comes first and however many do.
+#[tokio::test]
+#[ignore = "needs Debian's package postgresql"]
+async fn leases_go_on_after_an_outage_of_all_servers() {
+    let url = fresh_database();
+    let swept = async |store: &Postgres, now: Timestamp| store.sweep(Timestamp(now.0 - LEASE), now).await.unwrap();
+    let stores = [connect(&url).await, connect(&url).await];
+    let account = register(&stores[0], "7@example.org").await;
+    swept(&stores[0], later(10)).await;
+    // They run on, but the database is away.
+    assert_eq!(swept(&stores[1], later(10_000)).await, Swept::default());
+    assert_eq!(swept(&stores[0], later(10_090)).await, Swept::default());
+    assert!(stores[0].account(account).await.unwrap().is_some());
+    // They start together.
+    drop(stores);
+    let stores = [connect(&url).await, connect(&url).await];
+    let moved = [
+        stores[0].resume(later(20_000 - LEASE), later(20_000)).await.unwrap(),
+        stores[1].resume(later(20_000 - LEASE), later(20_000)).await.unwrap(),
+    ];
+    assert_eq!(moved, [20_000 - 10_090, 0]);
+    assert_eq!(swept(&stores[1], later(20_001)).await, Swept::default());
+    assert!(stores[0].account(account).await.unwrap().is_some());
+    // Then it does count again.
+    swept(&stores[0], later(20_050)).await;
+    assert_eq!(swept(&stores[0], later(20_101)).await, Swept { accounts: 1, addresses: 1 });
+}
+
+#[tokio::test]
+#[ignore = "needs Debian's package postgresql"]
+async fn a_server_whose_clock_is_wrong_ends_nothing() {
+    let url = fresh_database();
+    let store = connect(&url).await;
+    let account = register(&store, "7@example.org").await;
+    let wrong = Postgres::connect(&Options { difference_max: Duration::from_secs(60), ..options(&url) }).await.unwrap();
+    for outcome in [
+        wrong.sweep(later(1_000_000), later(1_000_000 + LEASE)).await.map(drop),
+        wrong.resume(later(1_000_000), later(1_000_000 + LEASE)).await.map(drop),
+    ] {
+        assert!(outcome.as_ref().is_err_and(|error| error.to_string().contains("clock")), "{outcome:?}");
+    }
+    assert!(store.account(account).await.unwrap().is_some());
+}
+
 /// Servers that deliver, flush and end accounts all at once are in each other's way, and what is left makes sense.
 #[tokio::test]
 #[ignore = "needs Debian's package postgresql"]
@@ -212,6 +286,8 @@ async fn servers_that_get_in_each_others_way_leave_everything_in_order() {
         }
     }
     working.join_all().await;
+    // What is not counted down yet is now.
+    store.sweep(NOW, NOW).await.unwrap();
     assert_in_order(&cluster, &url);
     for account in accounts {
         let summary = store.summary(account).await.unwrap();
@@ -235,7 +311,7 @@ fn assert_in_order(cluster: &Cluster, url: &str) {
             "SELECT count(*) FROM message LEFT JOIN (
                 SELECT message, count(*) AS mailboxes FROM entry GROUP BY message
              ) AS there ON there.message = message.id
-             WHERE message.mailboxes <> coalesce(there.mailboxes, 0)",
+             WHERE message.mailboxes <> there.mailboxes OR there.mailboxes IS NULL",
         ),
         (
             "an entry has a message",

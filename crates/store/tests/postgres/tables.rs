@@ -1,11 +1,11 @@
 //! The tables: made once, by whoever comes first; and what is wrong in them is noticed.
 
 use store::postgres::Postgres;
-use store::{Body, Store, StoreError};
+use store::{Body, Reader, Store, StoreError};
 use testkit::postgres::{Cluster, fresh_database};
 
 use super::{connect, database, options};
-use crate::common::{contents, deliver, entries, message, noise, read_all, register};
+use crate::common::{NOW, contents, deliver, entries, message, noise, read_all, register};
 
 #[tokio::test]
 #[ignore = "needs Debian's package postgresql"]
@@ -47,9 +47,13 @@ async fn a_message_of_which_a_part_is_missing_is_not_delivered() {
     let url = cluster.fresh_database();
     let store = connect(&url).await;
     let alice = register(&store, "alice@example.org").await;
-    for lost in ["DELETE FROM chunk WHERE number = 1", "DELETE FROM spool"] {
+    for lost in ["DELETE FROM chunk WHERE number = 1", "DELETE FROM spool WHERE id NOT IN (SELECT spool FROM message)"]
+    {
         let mut body = store.body();
         body.write(&noise(1, 700_000)).await.unwrap();
+        // It comes to the end of a chunk, so that nothing more is written.
+        body.write(&noise(2, 3 * (256 << 10) - 700_000)).await.unwrap();
+        body.write(b"!").await.unwrap();
         // As if another server with less of it had become the primary.
         cluster.psql(database(&url), lost);
         let refused = store.deliver(message(&[alice]), body, Vec::new()).await;
@@ -79,7 +83,6 @@ async fn bytes_that_have_rotted_are_not_handed_over() {
     assert!(matches!(opened[2], Ok(Some(_))));
     let (_, mut reader) = store.open(alice, there[1]).await.unwrap().unwrap();
     let read = async {
-        use store::Reader;
         while reader.next().await?.is_some() {}
         Ok::<_, StoreError>(())
     };
@@ -87,6 +90,35 @@ async fn bytes_that_have_rotted_are_not_handed_over() {
     assert!(matches!(outcome, Err(StoreError::Failed(_))), "{outcome:?}");
     let (_, whole) = store.open(alice, there[2]).await.unwrap().unwrap();
     assert_eq!(read_all(whole).await, b"whole");
+}
+
+/// Chunks that are whole, each by itself, and not those of the message.
+#[tokio::test]
+#[ignore = "needs Debian's package postgresql"]
+async fn chunks_of_another_message_are_not_handed_over() {
+    let cluster = Cluster::quick();
+    let url = cluster.fresh_database();
+    let store = connect(&url).await;
+    let alice = register(&store, "alice@example.org").await;
+    for seed in [1, 2] {
+        deliver(&store, &[alice], &noise(seed, 700_000)).await;
+    }
+    let exchange =
+        "UPDATE chunk SET spool = (SELECT sum(id) FROM (SELECT DISTINCT spool AS id FROM chunk) AS two) - spool
+        WHERE number = 1";
+    // In one statement both are there twice for a moment.
+    cluster.psql(database(&url), "ALTER TABLE chunk DROP CONSTRAINT chunk_pkey");
+    cluster.psql(database(&url), exchange);
+    let (_, mut reader) = store.open(alice, entries(&store, alice).await[0]).await.unwrap().unwrap();
+    let mut octets = 0;
+    let outcome = loop {
+        match reader.next().await {
+            Ok(Some(chunk)) => octets += chunk.len(),
+            end => break end,
+        }
+    };
+    assert!(matches!(outcome, Err(StoreError::Failed(_))), "{outcome:?}");
+    assert!(octets < 700_000, "not its end, by which it would look whole");
 }
 
 #[tokio::test]
@@ -101,10 +133,11 @@ async fn nothing_is_left_of_bodies_that_nobody_has() {
     let mut unwanted = store.body();
     unwanted.write(&noise(2, 700_000)).await.unwrap();
     drop(unwanted);
+    store.sweep(NOW, NOW).await.unwrap();
     assert_eq!(cluster.psql(database(&url), "SELECT count(*) FROM message"), "0");
     // Who reads one still may for a while, which is over now.
     cluster.psql(database(&url), "UPDATE spool SET kept_until = now() - INTERVAL '1 second'");
-    store.sweep(crate::common::NOW, crate::common::NOW).await.unwrap();
+    store.sweep(NOW, NOW).await.unwrap();
     assert_eq!(cluster.psql(database(&url), "SELECT count(*) FROM chunk"), "0");
     assert_eq!(cluster.psql(database(&url), "SELECT count(*) FROM spool"), "0");
 }
