@@ -81,6 +81,15 @@ fn place_of(places: &[Place], number: usize, is_fit: impl Fn(&Place) -> bool) ->
 impl Load {
     /// Readers register, at one node each, and all begin.
     pub(crate) async fn start(nodes: &[Node]) -> io::Result<Self> {
+        let mut load = Self::start_unread(nodes).await?;
+        for number in 0..EAGER {
+            load.workers.spawn(load.shared.clone().read(number));
+        }
+        Ok(load)
+    }
+
+    /// The same, and nobody reads before the end.
+    pub(crate) async fn start_unread(nodes: &[Node]) -> io::Result<Self> {
         let place = |node: &Node| Place {
             smtp: node.smtp.clone(),
             pop3: node.pop3.clone(),
@@ -107,9 +116,6 @@ impl Load {
         let mut workers = JoinSet::new();
         for number in 0..nodes.len() as u64 * WRITERS {
             workers.spawn(shared.clone().write(number));
-        }
-        for number in 0..EAGER {
-            workers.spawn(shared.clone().read(number));
         }
         Ok(Self { shared, workers })
     }

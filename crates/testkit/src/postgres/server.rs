@@ -78,7 +78,7 @@ impl Server {
     fn with_data(host: &str, parent: &Path, password: &str, fill: impl Fn(&Path)) -> Self {
         for _ in 0..PORTS_MAX {
             let port = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port();
-            let mut server = Self::keep(host, port, parent, password);
+            let server = Self::keep(host, port, parent, password);
             fill(&server.data());
             if server.try_to_start() {
                 return server;
@@ -101,14 +101,14 @@ impl Server {
     }
 
     /// Starts it again, where it is not running.
-    pub fn start(&mut self) {
+    pub fn start(&self) {
         assert!(self.try_to_start(), "PostgreSQL does not start: {}", self.log());
     }
 
     /// Whether it does, unless somebody else has its port.
-    fn try_to_start(&mut self) -> bool {
+    fn try_to_start(&self) -> bool {
         let log_octets = self.log().len();
-        self.orders.as_mut().unwrap().write_all(b"start\n").unwrap();
+        self.orders.as_ref().unwrap().write_all(b"start\n").unwrap();
         let mut starts = true;
         self.wait_for("it starts", |server| {
             let log = &server.log()[log_octets..];
