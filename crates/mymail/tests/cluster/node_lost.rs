@@ -118,8 +118,11 @@ async fn a_node_that_was_thought_dead_shares_no_address() -> io::Result<()> {
     assert_eq!(sender.retrieve().await?, []);
     // They are told, and it takes clients again.
     for client in &mut old {
-        let from = format!("MAIL FROM:<{}>", client.address);
-        until("the account is gone", async || Ok(client.say(&from).await?.starts_with("530 "))).await?;
+        until("the account is gone", async || {
+            client.expect("RSET", "250 ").await?;
+            Ok(client.say(&format!("MAIL FROM:<{}>", client.address)).await?.starts_with("530 "))
+        })
+        .await?;
     }
     until("the node is another one", async || Ok(Client::registered(&nodes[0].smtp, "").await.is_ok())).await
 }
