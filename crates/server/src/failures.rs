@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::peers::{Peer, PeerAddress};
-use crate::tally::Tally;
+use crate::tally::{Key, Shareable, Tally};
 
 /// How long failures are remembered.
 const PERIOD: Duration = Duration::from_secs(15 * 60);
@@ -26,6 +26,19 @@ pub(crate) struct Failures {
     of_accounts: Tally<String>,
 }
 
+impl Key for String {
+    fn elsewhere(&self) -> Option<String> {
+        Some(self.clone())
+    }
+}
+
+impl Key for (Peer, String) {
+    fn elsewhere(&self) -> Option<String> {
+        let (peer, account) = self;
+        Some(format!("{} {account}", peer.elsewhere()?))
+    }
+}
+
 impl Default for Failures {
     fn default() -> Self {
         let (of_pairs, of_peers, of_accounts) = (Tally::over(PERIOD), Tally::over(PERIOD), Tally::over(PERIOD));
@@ -39,7 +52,7 @@ impl Failures {
         let (peer, now) = (Peer::from(address), Instant::now());
         self.of_pairs.count_of(&(peer, account.to_owned()), now) >= OF_PAIR_MAX
             || (!address.is_local() && self.of_peers.count_of(&peer, now) >= OF_PEER_MAX)
-            || self.of_accounts.count_of(account, now) >= OF_ACCOUNT_MAX
+            || self.of_accounts.count_of(&account.to_owned(), now) >= OF_ACCOUNT_MAX
     }
 
     /// Counts a failure. `false`: it was one too many, as may happen when many logins are tried at once.
@@ -49,6 +62,11 @@ impl Failures {
         let of_account = self.of_accounts.add(account.clone(), now);
         let of_pair = self.of_pairs.add((peer, account), now);
         of_pair <= OF_PAIR_MAX && of_peer <= OF_PEER_MAX && of_account <= OF_ACCOUNT_MAX
+    }
+
+    /// What other servers count too.
+    pub(crate) fn tallies(&self) -> [&dyn Shareable; 3] {
+        [&self.of_pairs, &self.of_peers, &self.of_accounts]
     }
 
     /// Forgets what is over.

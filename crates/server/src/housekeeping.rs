@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use store::Store;
+use store::{Store, StoreError, Swept, Timestamp};
 use tokio::time::sleep;
 
 use crate::clock;
@@ -36,18 +36,33 @@ async fn round<S: Store>(shared: &Shared<S>) {
     shared.unknown_recipients.forget_old(Instant::now());
     shared.look_for_room();
     let now = clock::steady();
-    // First those in use: a sweep must not find them idle.
-    let swept = match shared.touch(&shared.presence.in_use(), now).await {
-        Ok(()) => shared.store.sweep(clock::before(now, settings.config.registration.lease), now).await,
-        Err(error) => Err(error),
-    };
-    match swept {
+    match sweep(shared, clock::before(now, settings.config.registration.lease), now).await {
         Ok(swept) if swept.accounts + swept.addresses > 0 => {
             tracing::info!(accounts = swept.accounts, addresses = swept.addresses, "leases ran out");
         }
         Ok(_) => tracing::debug!("no lease ran out"),
         Err(error) => tracing::error!(%error, "cannot sweep leases"),
     }
+}
+
+async fn sweep<S: Store>(shared: &Shared<S>, idle_since: Timestamp, now: Timestamp) -> Result<Swept, StoreError> {
+    // If the store was out of reach for all servers, what the others have in use seems idle: they need a round to say so.
+    let may_sweep = !shared.store.is_shared() || resume(&shared.store, idle_since, now).await? == 0;
+    // First those in use: a sweep must not find them idle.
+    shared.touch(&shared.presence.in_use(), now).await?;
+    if may_sweep { shared.store.sweep(idle_since, now).await } else { Ok(Swept::default()) }
+}
+
+/// Leases go on where they stood when nobody was there, or the clock was another one.
+pub(crate) async fn resume<S: Store>(store: &S, idle_since: Timestamp, now: Timestamp) -> Result<i64, StoreError> {
+    let seconds = store.resume(idle_since, now).await?;
+    if seconds != 0 {
+        tracing::warn!(
+            seconds,
+            "the clock has jumped, or no account was used for longer than a lease: leases go on as if no time had passed"
+        );
+    }
+    Ok(seconds)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod rarely;
 mod room;
 mod server;
 mod shared;
+mod sharing;
 mod tally;
 mod tls;
 mod unix_socket;

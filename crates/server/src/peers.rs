@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::Limits;
+use crate::tally::Key;
 
 /// Where a connection comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,13 @@ impl From<IpAddr> for Peer {
 impl From<PeerAddress> for Peer {
     fn from(address: PeerAddress) -> Self {
         address.ip().unwrap_or(Ipv4Addr::LOCALHOST.into()).into()
+    }
+}
+
+impl Key for Peer {
+    /// Each server has a loopback of its own.
+    fn elsewhere(&self) -> Option<String> {
+        (!self.0.is_loopback()).then(|| self.0.to_string())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::listener::{Bound, Inherited, Listener};
 use crate::policy::{keep_postmaster, warn_of_missing_accounts};
 use crate::shared::{Settings, Shared};
 use crate::tls::{Acceptor, TlsError};
-use crate::{admin, clock, housekeeping, listener};
+use crate::{admin, clock, housekeeping, listener, sharing};
 
 /// How long the store has at the end.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
@@ -146,13 +146,7 @@ impl<S: Store> Server<S> {
         }
         let admin = admin::Socket::bind(data).map_err(|source| BindError::Admin { folder: data.to_owned(), source })?;
         let (now, lease) = (clock::steady(), config.registration.lease);
-        let seconds = store.resume(clock::before(now, lease), now).await?;
-        if seconds != 0 {
-            tracing::warn!(
-                seconds,
-                "the clock has jumped, or no account was used for longer than a lease: leases go on as if no time had passed"
-            );
-        }
+        housekeeping::resume(&store, clock::before(now, lease), now).await?;
         let ended = store.end_unclaimed(clock::after(now, lease)).await?;
         if ended > 0 {
             tracing::info!(accounts = ended, "ended: their connections are gone and they have no password");
@@ -185,6 +179,7 @@ impl<S: Store> Server<S> {
         }
         tasks.spawn(admin::run(self.shared.clone(), self.admin));
         tasks.spawn(housekeeping::run(self.shared.clone()));
+        tasks.spawn(sharing::run(self.shared.clone()));
         let mut outcome = tokio::select! {
             () = shutdown => Ok(()),
             // No part ends before it is told to, unless it panics.

@@ -17,7 +17,8 @@ use crate::peers::{Connections, Peer};
 use crate::presence::Presence;
 use crate::rarely::Rarely;
 use crate::room::KnownRoom;
-use crate::tally::Tally;
+use crate::sharing::TALLIES;
+use crate::tally::{Key, Shareable, Tally};
 use crate::tls::Acceptor;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -28,6 +29,15 @@ pub(crate) enum Seeker {
     Peer(Peer),
     /// Wherever it comes from.
     Account(AccountId),
+}
+
+impl Key for Seeker {
+    fn elsewhere(&self) -> Option<String> {
+        match self {
+            Self::Peer(peer) => peer.elsewhere(),
+            Self::Account(account) => Some(format!("account {}", account.0)),
+        }
+    }
 }
 
 /// The server behind its listeners.
@@ -122,6 +132,12 @@ impl<S> Shared<S> {
             settings: RwLock::new(settings),
             next_trace_id: AtomicU64::new(u64::try_from(microseconds).unwrap_or_default()),
         }
+    }
+
+    /// What is counted together with other servers. They know the tallies by their order here.
+    pub(crate) fn tallies(&self) -> [&dyn Shareable; TALLIES] {
+        let [of_pairs, of_peers, of_accounts] = self.failures.tallies();
+        [of_pairs, of_peers, of_accounts, &self.registrations, &self.unknown_recipients]
     }
 
     /// What is compared with where there is no account, so that a login looks and costs the same.

@@ -21,9 +21,10 @@ pub mod transfer;
 pub use arrivals::Arrivals;
 pub use error::{AddTokenError, BackUpError, RegisterError, StoreError};
 pub use model::{
-    Account, AccountId, AccountSummary, BackedUp, Delivered, EntryId, Form, HeldAddress, KeptMessage, Mailbox,
-    Maildrop, MaildropEntry, MessageId, NewMessage, PUT_BACK_MAX, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX,
-    Recipient, RegistrationMode, Report, StoredMessage, Swept, TOKENS_MAX, Timestamp, Token,
+    Account, AccountId, AccountSummary, BackedUp, COUNT_KEY_OCTETS_MAX, COUNTS_HEARD_MAX, COUNTS_TOLD_MAX, Count,
+    CountElsewhere, Delivered, EntryId, Form, HeldAddress, KeptMessage, Mailbox, Maildrop, MaildropEntry, MessageId,
+    NewMessage, PUT_BACK_MAX, Progress, Quota, REPORT_OCTETS_MAX, REPORTS_MAX, Recipient, RegistrationMode, Report,
+    StoredMessage, Swept, TOKENS_MAX, Timestamp, Token,
 };
 
 /// What keeps accounts and mail. Cheap to share: one value serves every session.
@@ -96,7 +97,7 @@ pub trait Store: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// For the start of a server: leases and holds go on as if no time had passed since any account was last used, if that was
+    /// For the start of a server, and of each of its rounds where the store is shared: leases and holds go on as if no time had passed since any account was last used, if that was
     /// before `idle_since` or is still to come. Either the clock has jumped, or no account could be used, or none was. Only
     /// accounts with a name that are idle stay so. Returns by how many seconds they have been moved.
     fn resume(&self, idle_since: Timestamp, now: Timestamp) -> impl Future<Output = Result<i64, StoreError>> + Send;
@@ -172,6 +173,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Resolves when what writes has come to it, with success or not. A store that hangs does not answer.
     fn answer(&self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Tells the other servers on this store how often things have happened here, each kind and key once and at most
+    /// [`COUNTS_TOLD_MAX`] of them: what was told of the same before is replaced. Returns what the others have told since this
+    /// server asked last, those that are over not among them; the same perhaps more than once, and if there are too many the
+    /// greatest. `None`: there can be no other. They are kept until they are over, but may be lost before: who has failed to tell
+    /// tells again.
+    fn share_counts(
+        &self,
+        _mine: Vec<Count>,
+        _now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Vec<CountElsewhere>>, StoreError>> + Send {
+        async { Ok(None) }
+    }
 
     /// The messages of all mailboxes in the order of their ids, those behind `after`, at most `limit`: fewer, but at least
     /// one, where they are in very many mailboxes. In each of these [`Store::open`] finds a message by its id's number.

@@ -201,6 +201,35 @@ pub struct Swept {
     pub addresses: u64,
 }
 
+/// How often something happened of late at one server, for a limit that all servers on a store keep together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// What happened: a number that the servers have agreed on.
+    pub kind: u8,
+    /// Whose it is, in at most [`COUNT_KEY_OCTETS_MAX`] octets.
+    pub key: String,
+    /// So often.
+    pub times: u32,
+    /// From then on it is over.
+    pub until: Timestamp,
+}
+
+/// A [`Count`] of another server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountElsewhere {
+    /// What that server is told apart by.
+    pub server: i64,
+    /// What it counts.
+    pub count: Count,
+}
+
+/// The most octets of a [`Count`]'s key.
+pub const COUNT_KEY_OCTETS_MAX: usize = 512;
+/// The most counts that are told at a time.
+pub const COUNTS_TOLD_MAX: usize = 1000;
+/// The most counts of other servers that are heard of at a time.
+pub const COUNTS_HEARD_MAX: usize = 5000;
+
 /// How far long work on a whole store has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {

@@ -16,6 +16,7 @@ mod cable;
 mod common;
 mod crowd;
 mod ledger;
+mod limits;
 mod link;
 mod link_cut;
 mod load;

@@ -13,6 +13,7 @@ use super::{Client, Identity, password, store_refusal};
 use crate::clock;
 use crate::descriptors::NumberError;
 use crate::peers::Peer;
+use crate::tally::Share;
 
 /// How often one session may register, unregister and register again: each time holds an address from everybody for a lease.
 const REGISTRATIONS_PER_SESSION_MAX: usize = 10;
@@ -47,11 +48,11 @@ impl<S: Store> Client<S> {
     /// Counts a registration. Whether its peer has had its share.
     fn may_register_again(&self) -> bool {
         let per_hour = self.settings.config.registration.per_peer_per_hour;
-        let registrations = self.shared.registrations.add(Peer::from(self.peer), Instant::now());
-        if registrations == per_hour.saturating_add(1) {
+        let share = self.shared.registrations.take(Peer::from(self.peer), per_hour, Instant::now());
+        if share == Share::JustUsed {
             tracing::warn!(peer = %self.peer, per_hour, "it registers more often than registration.per_peer_per_hour: refused");
         }
-        registrations <= per_hour
+        share == Share::Left
     }
 
     /// As it is configured, and as the operator has set it since.

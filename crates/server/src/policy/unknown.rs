@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::Client;
 use crate::peers::Peer;
 use crate::shared::Seeker;
+use crate::tally::Share;
 
 /// So many are answered at once: anybody mistypes, or has an old address book.
 const AT_ONCE: u32 = 10;
@@ -48,8 +49,8 @@ impl<S: Store> Client<S> {
     fn count_unknown(&self) {
         let Some(seeker) = self.seeker() else { return };
         let per_hour = self.settings.config.limits.unknown_recipients_per_peer_per_hour;
-        let unknown = self.shared.unknown_recipients.add(seeker, Instant::now());
-        if unknown == per_hour.saturating_add(1) {
+        let share = self.shared.unknown_recipients.take(seeker, per_hour, Instant::now());
+        if share == Share::JustUsed {
             tracing::warn!(peer = %self.peer, per_hour, "it asked for more addresses that are not there than limits.unknown_recipients_per_peer_per_hour: no recipient is taken from there");
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::accounts;
 use super::failure::{Cause, Failure};
-use super::rows::{first, get};
+use super::rows::first;
 use super::transaction::Transaction;
 use crate::Timestamp;
 
@@ -68,6 +68,16 @@ pub(super) async fn let_go(transaction: &Transaction<'_>, now: Timestamp) -> Res
     Ok(Batch { done, is_last: done < FORGET_MAX.cast_unsigned() })
 }
 
+const FORGET_COUNTS: &str = "DELETE FROM tally WHERE (kind, key, node) IN (
+        SELECT kind, key, node FROM tally WHERE until <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+    )";
+
+/// Forgets what servers have counted.
+pub(super) async fn forget_counts(transaction: &Transaction<'_>, now: Timestamp) -> Result<Batch, Failure> {
+    let done = transaction.execute(FORGET_COUNTS, &[&now.0, &FORGET_MAX]).await?;
+    Ok(Batch { done, is_last: done < FORGET_MAX.cast_unsigned() })
+}
+
 const FORGET_OUTCOMES: &str = "DELETE FROM outcome WHERE (owner, number) IN (
         SELECT owner, number FROM outcome WHERE made_at < now() - INTERVAL '1 hour' LIMIT $1 FOR UPDATE SKIP LOCKED
     )";
@@ -92,7 +102,8 @@ pub(super) async fn forget_bodies(transaction: &Transaction<'_>) -> Result<Batch
 }
 
 const CLOCK: &str = "SELECT CAST(extract(epoch FROM now()) AS BIGINT)";
-const LAST_ROUND: &str = "SELECT made_at, (SELECT max(used_at) FROM account) AS used_at FROM round FOR UPDATE";
+const LAST_ROUND: &str = "SELECT made_at FROM round FOR UPDATE";
+const LAST_USE: &str = "SELECT max(used_at) FROM account";
 const ROUND: &str = "UPDATE round SET made_at = $1";
 const OTHERS: &str = "SELECT 1 FROM node WHERE id <> $1 AND seen_at > now() - $2 * INTERVAL '1 second' LIMIT 1";
 /// Time in which nobody could use an account makes none idle; but a name has no lease, and its owner is told when it was used.
@@ -111,34 +122,30 @@ pub(super) struct Round {
 
 impl Round {
     /// Notes that one is made. If the last one was longer ago than a lease, no server was there meanwhile: then leases and holds go
-    /// on as if no time had passed since then. By how many seconds they were moved.
-    pub(super) async fn begin(&self, transaction: &Transaction<'_>) -> Result<i64, Failure> {
-        self.compare_clocks(transaction).await?;
-        let (made_at, used_at) = last(transaction).await?;
-        let last = made_at.or(used_at).unwrap_or(self.now.0);
-        transaction.execute(ROUND, &[&self.now.0.max(made_at.unwrap_or(i64::MIN))]).await?;
-        let away = self.now.0.saturating_sub(last);
-        if last < self.idle_since.0 { self.go_on(transaction, away).await } else { Ok(0) }
-    }
-
-    /// The same for the start of a server. If there is no other one, and accounts were used at times that are still to come, the clock
-    /// was put back.
-    pub(super) async fn begin_first(
+    /// on as if no time had passed since then. So they do if there is no other server and accounts were used at times that are still
+    /// to come: then the clock was put back. By how many seconds they were moved.
+    pub(super) async fn begin(
         &self,
         transaction: &Transaction<'_>,
         node: i64,
         node_lease: Duration,
     ) -> Result<i64, Failure> {
-        let moved = self.begin(transaction).await?;
-        let (_, Some(used_at)) = last(transaction).await? else { return Ok(moved) };
-        if moved != 0
-            || used_at <= self.now.0
-            || !transaction.query(OTHERS, &[&node, &node_lease.as_secs_f64()]).await?.is_empty()
-        {
-            return Ok(moved);
+        self.compare_clocks(transaction).await?;
+        let now = self.now.0;
+        let made_at: Option<i64> = get_first(transaction, LAST_ROUND).await?;
+        let last = match made_at {
+            Some(made_at) if made_at <= now => made_at,
+            _ => get_first(transaction, LAST_USE).await?.unwrap_or(now),
+        };
+        if last > now && !transaction.query(OTHERS, &[&node, &node_lease.as_secs_f64()]).await?.is_empty() {
+            return Ok(0);
         }
-        transaction.execute(ROUND, &[&self.now.0]).await?;
-        self.go_on(transaction, self.now.0.saturating_sub(used_at)).await
+        transaction.execute(ROUND, &[&now]).await?;
+        if last < self.idle_since.0 || last > now {
+            self.go_on(transaction, now.saturating_sub(last)).await
+        } else {
+            Ok(0)
+        }
     }
 
     async fn go_on(&self, transaction: &Transaction<'_>, away: i64) -> Result<i64, Failure> {
@@ -160,10 +167,10 @@ impl Round {
     }
 }
 
-/// When the last round was made, and an account used.
-async fn last(transaction: &Transaction<'_>) -> Result<(Option<i64>, Option<i64>), Failure> {
-    match transaction.query(LAST_ROUND, &[]).await?.first() {
-        Some(row) => Ok((get(row, "made_at")?, get(row, "used_at")?)),
-        None => Ok((None, None)),
+/// The first value of the first row.
+async fn get_first(transaction: &Transaction<'_>, sql: &'static str) -> Result<Option<i64>, Failure> {
+    match transaction.query(sql, &[]).await?.first() {
+        Some(row) => first(row),
+        None => Ok(None),
     }
 }

@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, Delivered, EntryId, HeldAddress, KeptMessage,
-    Mailbox, Maildrop, MessageId, NewMessage, Opened, PUT_BACK_MAX, Quota, REPORT_OCTETS_MAX, REPORTS_MAX,
-    RegisterError, RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
+    Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, Count, CountElsewhere, Delivered, EntryId,
+    HeldAddress, KeptMessage, Mailbox, Maildrop, MessageId, NewMessage, Opened, PUT_BACK_MAX, Quota, REPORT_OCTETS_MAX,
+    REPORTS_MAX, RegisterError, RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
 };
 
 mod accounts;
@@ -38,6 +38,7 @@ mod registration;
 mod rows;
 mod schema;
 mod sweep;
+mod tallies;
 mod tls;
 mod transaction;
 
@@ -56,6 +57,7 @@ use leases::Round;
 use nodes::Node;
 use pool::Pool;
 use registration::Added;
+use tallies::Asked;
 use tls::Tls;
 use transaction::{Transactions, transact};
 
@@ -69,6 +71,7 @@ pub struct Postgres {
     heralds: Arc<Heralds>,
     node: Arc<Node>,
     difference_max: Duration,
+    asked: Asked,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -118,7 +121,15 @@ impl Postgres {
         let beats = tokio::spawn(beat(Arc::clone(&node), Arc::clone(&connector), connection));
         let news = tokio::spawn(Arc::clone(&heralds).run(connector));
         let difference_max = options.difference_max;
-        Ok(Self { transactions, deliveries, heralds, node, difference_max, tasks: [beats, news] })
+        Ok(Self {
+            transactions,
+            deliveries,
+            heralds,
+            node,
+            difference_max,
+            asked: Asked::default(),
+            tasks: [beats, news],
+        })
     }
 }
 
@@ -227,7 +238,7 @@ impl Store for Postgres {
     async fn resume(&self, idle_since: Timestamp, now: Timestamp) -> Result<i64, StoreError> {
         let round = Round { idle_since, now, difference_max: self.difference_max };
         transact!(self.transactions, |transaction| {
-            round.begin_first(&transaction, self.node.id(), self.node.lease()).await
+            round.begin(&transaction, self.node.id(), self.node.lease()).await
         })
     }
 
@@ -244,7 +255,7 @@ impl Store for Postgres {
     }
 
     async fn sweep(&self, idle_since: Timestamp, now: Timestamp) -> Result<Swept, StoreError> {
-        sweep::sweep(&self.transactions, &self.node, idle_since, now, self.difference_max).await
+        sweep::sweep(&self.transactions, &self.node, idle_since, now).await
     }
 
     fn takes_writes(&self) -> Result<(), StoreError> {
@@ -354,6 +365,10 @@ impl Store for Postgres {
     /// At once: a database that does not answer is no reason to start this server anew.
     async fn answer(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn share_counts(&self, mine: Vec<Count>, now: Timestamp) -> Result<Option<Vec<CountElsewhere>>, StoreError> {
+        tallies::share(&self.transactions, &self.asked, mine, now).await.map(Some)
     }
 
     async fn messages(&self, after: Option<MessageId>, limit: usize) -> Result<Vec<KeptMessage>, StoreError> {

@@ -1,10 +1,8 @@
 //! A round of the house: what has died, run out or is kept no longer goes, a batch at a time. One step that fails keeps none of the
 //! others from being done.
 
-use std::time::Duration;
-
 use super::failure::Failure;
-use super::leases::{self, Batch, Round};
+use super::leases::{self, Batch};
 use super::messages;
 use super::nodes::{self, Node};
 use super::transaction::{Transactions, transact};
@@ -35,18 +33,7 @@ pub(super) async fn sweep(
     node: &Node,
     idle_since: Timestamp,
     now: Timestamp,
-    difference_max: Duration,
 ) -> Result<Swept, StoreError> {
-    let round = Round { idle_since, now, difference_max };
-    let moved: Result<i64, StoreError> = transact!(transactions, |transaction| round.begin(&transaction).await);
-    let seconds = moved?;
-    if seconds != 0 {
-        tracing::warn!(
-            seconds,
-            "no server could look after leases for longer than one: they go on as if no time had passed"
-        );
-        return Ok(Swept::default());
-    }
     let held_until = Timestamp(now.0.saturating_add(now.0.saturating_sub(idle_since.0)));
     let mut first = None;
     let mut note = |outcome: Result<u64, StoreError>| {
@@ -61,6 +48,7 @@ pub(super) async fn sweep(
     let accounts = note(abandoned) + note(idle);
     let addresses = note(in_batches!(transactions, |transaction| leases::let_go(&transaction, now).await));
     note(in_batches!(transactions, |transaction| tidy(messages::tidy(&transaction).await)));
+    note(in_batches!(transactions, |transaction| leases::forget_counts(&transaction, now).await));
     note(in_batches!(transactions, |transaction| leases::forget_outcomes(&transaction).await));
     note(in_batches!(transactions, |transaction| leases::forget_bodies(&transaction).await));
     match first {

@@ -71,6 +71,11 @@ impl Transactions {
         Self { pool, owner: random(), next: AtomicI64::new(0), room: Arc::new(Semaphore::new(LONG_BODIES_MAX)) }
     }
 
+    /// Whose they are.
+    pub(super) fn owner(&self) -> i64 {
+        self.owner
+    }
+
     /// For [`transact!`].
     pub(super) fn attempts(&self) -> Attempts<'_> {
         Attempts { transactions: self, made: 0, until: Instant::now() + RESOLVE_WAIT }

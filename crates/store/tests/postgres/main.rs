@@ -15,6 +15,7 @@ mod commits;
 mod common;
 #[path = "../contract/mod.rs"]
 mod contract;
+mod counts;
 mod encryption;
 mod moving;
 #[path = "../moving/contents.rs"]

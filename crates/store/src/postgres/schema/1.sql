@@ -93,6 +93,18 @@ CREATE TABLE outcome (
 );
 CREATE INDEX outcome_by_age ON outcome (made_at);
 
+-- How often something happened of late at each server, for limits that all keep together. Not kept if the database crashes.
+CREATE UNLOGGED TABLE tally (
+    kind    SMALLINT    NOT NULL,
+    key     BYTEA       NOT NULL,
+    node    BIGINT      NOT NULL,           -- as which the server began, which may be gone
+    times   BIGINT      NOT NULL,
+    until   BIGINT      NOT NULL,
+    told_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    PRIMARY KEY (kind, key, node)
+);
+CREATE INDEX tally_by_telling ON tally (told_at);
+
 -- What the operator has set while a server ran.
 CREATE TABLE setting (
     name  TEXT COLLATE "C" PRIMARY KEY,
