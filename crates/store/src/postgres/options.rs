@@ -119,6 +119,11 @@ pub enum UrlError {
     /// It can't be read.
     #[error("it can't be read as postgres://USER@HOST/DATABASE: {0}")]
     Syntax(String),
+    /// What stands for something in a URL is part of a name or a password. Which is not said: it may be the password.
+    #[error(
+        "a name or password in it has a character that has to be written otherwise: %40 for @, %3A for :, %2F for /, %3F for ?"
+    )]
+    Unescaped,
     /// A part is missing.
     #[error("it does not say {0}: write it as postgres://USER@HOST/DATABASE")]
     Missing(&'static str),
@@ -135,9 +140,8 @@ impl FromStr for Url {
         if !is_url {
             return Err(UrlError::Syntax("it does not begin with postgres://".to_owned()));
         }
-        let named = text.split_once('?').map_or("", |(_, parameters)| parameters).split('&');
-        if named.clone().any(|parameter| parameter.split('=').next().is_some_and(|name| name.contains('%'))) {
-            return Err(UrlError::Syntax("write the names of its parameters without %".to_owned()));
+        if !is_clear(text) {
+            return Err(UrlError::Unescaped);
         }
         // The library knows no more than to encrypt; the rest is ours.
         let is_verified = text.contains(VERIFY);
@@ -157,6 +161,21 @@ impl FromStr for Url {
         }
         Ok(Self { text: text.to_owned(), config, is_verified })
     }
+}
+
+/// Whether it is plain where the password stands. The library reads some that are not, and a part of the password would be taken
+/// for something that may be shown.
+fn is_clear(text: &str) -> bool {
+    let (authority, tail) = split(text);
+    let (_, parameters) = tail.split_once('?').unwrap_or_default();
+    let is_plain = |parameter: &str| !parameter.split('=').next().unwrap_or_default().contains('%');
+    authority.matches('@').count() <= 1 && !tail.contains('@') && parameters.split('&').all(is_plain)
+}
+
+/// What says as whom and where, and what follows.
+fn split(text: &str) -> (&str, &str) {
+    let (_, rest) = text.split_once("://").unwrap_or_default();
+    rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
 
 impl Url {
@@ -220,14 +239,11 @@ impl fmt::Display for Url {
         if !self.has_password() {
             return f.write_str(&self.text);
         }
-        let (scheme, rest) = self.text.split_once("://").unwrap_or(("postgres", ""));
-        // As the library takes it: whatever is before the first @ is user and password.
-        let (user, rest) = rest.split_once('@').unwrap_or(("", rest));
-        let (hosts, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let authority = match user.split_once(':') {
-            Some((user, _)) => format!("{user}:***@{hosts}"),
-            None if user.is_empty() => hosts.to_owned(),
-            None => format!("{user}@{hosts}"),
+        let (scheme, _) = self.text.split_once("://").unwrap_or(("postgres", ""));
+        let (authority, tail) = split(&self.text);
+        let authority = match authority.rsplit_once('@') {
+            Some((user, hosts)) => format!("{}:***@{hosts}", user.split(':').next().unwrap_or_default()),
+            None => authority.to_owned(),
         };
         let (path, parameters) = tail.split_once('?').unwrap_or((tail, ""));
         let shown = parameters.split('&').map(|parameter| match parameter.split_once('=') {
@@ -274,14 +290,26 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_could_be_taken_for_something_else_is_refused() {
+        for text in [
+            "postgres://mymail:p?secret=x@db/mail",
+            "postgres://mymail:1/secret@db/mail",
+            "postgres://mymail:p@secret@db/mail",
+            "postgres://db/mail?user=mymail&password=p@secret",
+            "postgres://db/mail?user=mymail&pass%77ord=secret",
+        ] {
+            let error = text.parse::<Url>().unwrap_err();
+            assert!(matches!(error, UrlError::Unescaped) && !error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_password_is_not_shown() {
         for (text, shown) in [
             ("postgres://mymail@db/mail", "postgres://mymail@db/mail"),
             ("postgres://mymail:secret@db/mail?sslmode=require", "postgres://mymail:***@db/mail?sslmode=require"),
             ("postgres://db/mail?user=mymail&password=secret", "postgres://db/mail?user=mymail&password=***"),
             ("postgres://mymail:se%40cret@db", "postgres://mymail:***@db"),
-            ("postgres://mymail:se/c?cret@db/mail?sslmode=require", "postgres://mymail:***@db/mail?sslmode=require"),
-            ("postgres://mymail@db/mail?password=secret", "postgres://mymail@db/mail?password=***"),
         ] {
             let Ok(config) = text.parse() else { panic!("{text}") };
             let url = Url { text: text.to_owned(), config, is_verified: false };

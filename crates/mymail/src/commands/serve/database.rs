@@ -70,7 +70,7 @@ pub(super) async fn connect(options: &Options) -> Result<Postgres, Failure> {
         if exit_of_connecting(&error) == Exit::Config || Instant::now() + PAUSE > until {
             return Err(unusable(options, &error));
         }
-        tracing::warn!(%error, "the database can't be used yet: trying again");
+        tracing::debug!(%error, "the database can't be used yet: trying again");
         sleep(PAUSE).await;
     }
 }
