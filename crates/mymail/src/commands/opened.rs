@@ -36,7 +36,7 @@ pub(super) fn unusable(options: &Options, error: &ConnectError) -> Failure {
 /// The exit code of a command that can't use a database.
 pub(super) fn exit_of_connecting(error: &ConnectError) -> Exit {
     match error {
-        ConnectError::Schema(SchemaError::Newer { .. }) => Exit::Config,
+        ConnectError::Schema(SchemaError::Newer { .. } | SchemaError::Encoding(_)) => Exit::Config,
         ConnectError::Database(_) | ConnectError::Schema(SchemaError::Database(_)) | ConnectError::Tls(_) => {
             Exit::Unavailable
         }
