@@ -19,6 +19,9 @@ use crate::{Delivered, StoreError};
 const WAITING_MAX: usize = 1024;
 /// The most deliveries in one transaction.
 const GROUP_MAX: usize = 128;
+/// The most transactions at a time. While one is on its way to the disk another one is made; were there more, fewer deliveries
+/// would share each, and cost the database more.
+const TRANSACTIONS_MAX: usize = 2;
 /// The octets in memory after which a group is large enough.
 const GROUP_OCTETS: usize = 1 << 20;
 
@@ -31,11 +34,11 @@ struct Job {
 }
 
 impl Deliveries {
-    /// So many transactions at a time.
-    pub(super) fn start(transactions: &Arc<Transactions>, heralds: &Arc<Heralds>, at_a_time: usize) -> Self {
+    /// Takes at most half of so many connections.
+    pub(super) fn start(transactions: &Arc<Transactions>, heralds: &Arc<Heralds>, connections: usize) -> Self {
         let (come, waiting) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..at_a_time {
+        for _ in 0..(connections / 2).clamp(1, TRANSACTIONS_MAX) {
             tokio::spawn(work(Arc::clone(&waiting), Arc::clone(transactions), Arc::clone(heralds)));
         }
         Self(come)

@@ -117,7 +117,7 @@ impl Postgres {
         let (connection, _) = connector.connect().await.map_err(failed)?;
         let node = Arc::new(Node::new(&connection, options.node_lease).await.map_err(failed)?);
         let heralds = Arc::new(Heralds::new(node.id()));
-        let deliveries = Deliveries::start(&transactions, &heralds, (options.connections / 2).max(1));
+        let deliveries = Deliveries::start(&transactions, &heralds, options.connections);
         let beats = tokio::spawn(beat(Arc::clone(&node), Arc::clone(&connector), connection));
         let news = tokio::spawn(Arc::clone(&heralds).run(connector));
         let difference_max = options.difference_max;
