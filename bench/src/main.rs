@@ -33,7 +33,7 @@ struct Args {
     #[arg(long, value_name = "GROUP")]
     only: Vec<Name>,
 
-    /// Fewer cases and rounds, in about three minutes instead of forty
+    /// Fewer cases and rounds, in about five minutes instead of forty-five
     #[arg(long)]
     quick: bool,
 

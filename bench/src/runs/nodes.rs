@@ -27,6 +27,7 @@ const OURS: &str = "mymail";
 const POSTGRESQL: &str = "PostgreSQL";
 const RATE: &str = "messages/s";
 const CPU: &str = "CPU µs/message";
+const GROUP: &str = "messages/commit";
 
 pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Group>> {
     let workshop = &setting.workshop;
@@ -57,7 +58,8 @@ pub(super) fn run(setting: &Setting) -> anyhow::Result<Vec<Group>> {
                 let start = |_| Ours::on_postgresql(&setting.program, workshop, &url);
                 let nodes = (0..count).map(start).collect::<anyhow::Result<Vec<_>>>()?;
                 let name = if count == 1 { "1 node".to_owned() } else { format!("{count} nodes") };
-                measure(&mut group, &format!("PostgreSQL, {name}"), sessions, &nodes, Some(&cluster))?;
+                let database = Database { cluster: &cluster, url: &url };
+                measure(&mut group, &format!("PostgreSQL, {name}"), sessions, &nodes, Some(database))?;
             }
         }
     }
@@ -69,27 +71,53 @@ fn measure(
     store: &str,
     sessions: u32,
     nodes: &[Ours],
-    cluster: Option<&Cluster>,
+    database: Option<Database<'_>>,
 ) -> anyhow::Result<()> {
     interrupt::check()?;
     register(nodes[0].smtp(), REGISTRARS, ACCOUNTS, |number| format!("g{number}"))?;
     rustix::fs::sync();
     let cpu_of_nodes = || nodes.iter().map(|node| node.processes().settled_cpu()).sum::<anyhow::Result<Duration>>();
-    let cpu_of_database = || cluster.map(|cluster| cpu_of(cluster.primary().process())).transpose();
-    let (nodes_before, database_before) = (cpu_of_nodes()?, cpu_of_database()?);
+    let use_of_database = || database.map(Database::usage).transpose();
+    let (nodes_before, database_before) = (cpu_of_nodes()?, use_of_database()?);
     let since = Instant::now();
     send_to_all(nodes, sessions)?;
     let time = since.elapsed();
-    let (nodes_after, database_after) = (cpu_of_nodes()?, cpu_of_database()?);
+    let (nodes_after, database_after) = (cpu_of_nodes()?, use_of_database()?);
 
     let case = [store.to_owned(), sessions.to_string()];
     let per_message = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(MESSAGES);
     group.add(&case, OURS, RATE, f64::from(MESSAGES) / time.as_secs_f64());
     group.add(&case, OURS, CPU, per_message(nodes_after - nodes_before));
     if let Some((before, after)) = database_before.zip(database_after) {
-        group.add(&case, POSTGRESQL, CPU, per_message(after - before));
+        group.add(&case, POSTGRESQL, CPU, per_message(after.cpu - before.cpu));
+        group.add(&case, OURS, GROUP, f64::from(MESSAGES) / (after.commits - before.commits));
     }
     Ok(())
+}
+
+/// One that nodes are on.
+#[derive(Clone, Copy)]
+struct Database<'c> {
+    cluster: &'c Cluster,
+    url: &'c str,
+}
+
+/// What it has done so far.
+struct Usage {
+    cpu: Duration,
+    /// Those that wrote what has to last.
+    commits: f64,
+}
+
+impl Database<'_> {
+    fn usage(self) -> anyhow::Result<Usage> {
+        let cpu = cpu_of(self.cluster.primary().process())?;
+        let path = self.url.rsplit('/').next().unwrap_or_default();
+        let name = path.split('?').next().unwrap_or_default();
+        // Each leaves a row there.
+        let commits = self.cluster.psql(name, "SELECT count(*) FROM outcome").parse()?;
+        Ok(Usage { cpu, commits })
+    }
 }
 
 /// Each node gets its share of messages and sessions, and other accounts at any time than its neighbours.
