@@ -14,6 +14,7 @@ use proto::{Address, Domain};
 mod arrivals;
 pub mod embedded;
 mod error;
+mod misuse;
 mod model;
 pub mod postgres;
 pub mod transfer;

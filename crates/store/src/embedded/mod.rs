@@ -16,11 +16,11 @@ use thiserror::Error;
 use tokio::task;
 
 use crate::arrivals::Bells;
+use crate::misuse::{self, Misuse};
 use crate::{
     Account, AccountId, AccountSummary, AddTokenError, Arrivals, BackUpError, BackedUp, Body, Delivered, EntryId,
-    HeldAddress, Hold, KeptMessage, Mailbox, Maildrop, MessageId, NewMessage, Opened, PUT_BACK_MAX, Progress, Quota,
-    REPORT_OCTETS_MAX, REPORTS_MAX, RegisterError, RegistrationMode, Report, Store, StoreError, Swept, Timestamp,
-    Token,
+    HeldAddress, Hold, KeptMessage, Mailbox, Maildrop, MessageId, NewMessage, Opened, Progress, Quota, RegisterError,
+    RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
 };
 
 mod accounts;
@@ -98,22 +98,6 @@ pub struct Embedded {
 }
 
 #[derive(Debug, Error)]
-#[error("there is no such account")]
-struct NoAccount;
-
-#[derive(Debug, Error)]
-#[error("every number is taken")]
-struct NoNumber;
-
-#[derive(Debug, Error)]
-#[error("the reports about a message are too many or too long")]
-struct ReportsTooLong;
-
-#[derive(Debug, Error)]
-#[error("the ids of messages that are put back do not grow, or there are too many of them or too high ones")]
-struct WrongIds;
-
-#[derive(Debug, Error)]
 #[error("the file of a message's bytes is missing")]
 struct NoFile;
 
@@ -134,7 +118,7 @@ impl Store for Embedded {
     async fn next_free_number(&self, domain: &Domain, from: u32, now: Timestamp) -> Result<u32, StoreError> {
         let domain = domain.clone();
         let free = self.list(move |connection| accounts::next_free_number(connection, &domain, from, now));
-        free.await?.ok_or_else(|| StoreError::Failed(Box::new(NoNumber)))
+        free.await?.ok_or_else(|| Misuse::NoNumber.into())
     }
 
     async fn mailbox(&self, address: &Address) -> Result<Option<Mailbox>, StoreError> {
@@ -182,13 +166,13 @@ impl Store for Embedded {
     async fn set_quota(&self, id: AccountId, quota: Quota) -> Result<(), StoreError> {
         let quota = NewQuota::new(quota)?;
         let is_set = self.writer.run(move |group| accounts::set_quota(group, id, &quota)).await?;
-        if is_set { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
+        if is_set { Ok(()) } else { Err(Misuse::NoAccount.into()) }
     }
 
     async fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> Result<(), StoreError> {
         let verifier = verifier.to_string();
         let is_set = self.writer.run(move |group| accounts::set_verifier(group, id, &verifier)).await?;
-        if is_set { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
+        if is_set { Ok(()) } else { Err(Misuse::NoAccount.into()) }
     }
 
     async fn end_account(&self, id: AccountId, held_until: Timestamp) -> Result<(), StoreError> {
@@ -230,9 +214,7 @@ impl Store for Embedded {
         body: EmbeddedBody,
         reports: Vec<Report>,
     ) -> Result<Delivered, StoreError> {
-        if reports.len() > REPORTS_MAX || reports.iter().any(|report| report.text.len() > REPORT_OCTETS_MAX) {
-            return Err(StoreError::Failed(Box::new(ReportsTooLong)));
-        }
+        misuse::check_reports(&reports)?;
         let reports = reports.into_iter().map(Delivery::report).collect::<Result<Vec<_>, _>>()?;
         let octets = body.octets();
         let body = if message.recipients.is_empty() {
@@ -342,11 +324,7 @@ impl Store for Embedded {
     }
 
     async fn put_back(&self, messages: Vec<(MessageId, NewMessage, EmbeddedBody)>) -> Result<(), StoreError> {
-        let are_too_high = messages.last().is_some_and(|(last, ..)| last.0 > moving::MESSAGE_MAX);
-        let do_grow = messages.is_sorted_by(|(one, ..), (next, ..)| one < next);
-        if messages.len() > PUT_BACK_MAX || are_too_high || !do_grow {
-            return Err(StoreError::Failed(Box::new(WrongIds)));
-        }
+        misuse::check_put_back(&messages)?;
         let mut deliveries = Vec::with_capacity(messages.len());
         for (id, message, body) in messages {
             let octets = body.octets();

@@ -9,9 +9,6 @@ use crate::{HeldAddress, KeptMessage, MessageId, NewMessage, Recipient};
 /// The most places of messages that are listed at once, unless one message alone has more.
 const PLACES_MAX: u64 = 100_000;
 
-/// No message that is put back has a greater number: as many are left for those to come.
-pub(super) const MESSAGE_MAX: i64 = i64::MAX / 2;
-
 /// Messages behind this one with their places. Reads all entries once, for no index has them in this order.
 pub(super) fn messages(
     connection: &Connection,

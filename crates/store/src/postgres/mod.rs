@@ -14,10 +14,11 @@ use thiserror::Error;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::misuse::{self, Misuse};
 use crate::{
     Account, AccountId, AccountSummary, AddTokenError, Arrivals, Body, Count, CountElsewhere, Delivered, EntryId,
-    HeldAddress, KeptMessage, Mailbox, Maildrop, MessageId, NewMessage, Opened, PUT_BACK_MAX, Quota, REPORT_OCTETS_MAX,
-    REPORTS_MAX, RegisterError, RegistrationMode, Report, Store, StoreError, Swept, Timestamp, Token,
+    HeldAddress, KeptMessage, Mailbox, Maildrop, MessageId, NewMessage, Opened, Quota, RegisterError, RegistrationMode,
+    Report, Store, StoreError, Swept, Timestamp, Token,
 };
 
 mod accounts;
@@ -89,22 +90,6 @@ pub enum ConnectError {
     Schema(#[from] SchemaError),
 }
 
-#[derive(Debug, Error)]
-#[error("there is no such account")]
-struct NoAccount;
-
-#[derive(Debug, Error)]
-#[error("every number is taken")]
-struct NoNumber;
-
-#[derive(Debug, Error)]
-#[error("the ids of messages that are put back do not grow, or there are too many of them or too high ones")]
-struct WrongIds;
-
-#[derive(Debug, Error)]
-#[error("the reports about a message are too many or too long")]
-struct ReportsTooLong;
-
 impl Postgres {
     /// Connects, makes or renews the tables, and becomes one of the servers.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
@@ -175,7 +160,7 @@ impl Store for Postgres {
 
     async fn next_free_number(&self, domain: &Domain, from: u32, now: Timestamp) -> Result<u32, StoreError> {
         let free = accounts::next_free_number(&self.transactions, domain, from, now).await?;
-        free.ok_or_else(|| StoreError::Failed(Box::new(NoNumber)))
+        free.ok_or_else(|| Misuse::NoNumber.into())
     }
 
     async fn mailbox(&self, address: &Address) -> Result<Option<Mailbox>, StoreError> {
@@ -202,14 +187,14 @@ impl Store for Postgres {
         let quota = NewQuota::new(quota)?;
         let is_set: Result<_, StoreError> =
             transact!(self.transactions, |transaction| accounts::set_quota(&transaction, id, &quota).await);
-        if is_set? { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
+        if is_set? { Ok(()) } else { Err(Misuse::NoAccount.into()) }
     }
 
     async fn set_verifier(&self, id: AccountId, verifier: &Verifier) -> Result<(), StoreError> {
         let verifier = verifier.to_string();
         let is_set: Result<_, StoreError> =
             transact!(self.transactions, |transaction| accounts::set_verifier(&transaction, id, &verifier).await);
-        if is_set? { Ok(()) } else { Err(StoreError::Failed(Box::new(NoAccount))) }
+        if is_set? { Ok(()) } else { Err(Misuse::NoAccount.into()) }
     }
 
     async fn end_account(&self, id: AccountId, held_until: Timestamp) -> Result<(), StoreError> {
@@ -278,9 +263,7 @@ impl Store for Postgres {
         body: PostgresBody,
         reports: Vec<Report>,
     ) -> Result<Delivered, StoreError> {
-        if reports.len() > REPORTS_MAX || reports.iter().any(|report| report.text.len() > REPORT_OCTETS_MAX) {
-            return Err(StoreError::Failed(Box::new(ReportsTooLong)));
-        }
+        misuse::check_reports(&reports)?;
         let message = Incoming::new(message, body.finish().await?, None)?;
         let mut about = Vec::with_capacity(reports.len());
         for Report { message, text } in reports {
@@ -380,11 +363,7 @@ impl Store for Postgres {
     }
 
     async fn put_back(&self, messages: Vec<(MessageId, NewMessage, PostgresBody)>) -> Result<(), StoreError> {
-        let are_too_high = messages.last().is_some_and(|(last, ..)| last.0 > moving::MESSAGE_MAX);
-        let do_grow = messages.is_sorted_by(|(one, ..), (next, ..)| one < next);
-        if messages.len() > PUT_BACK_MAX || are_too_high || !do_grow {
-            return Err(StoreError::Failed(Box::new(WrongIds)));
-        }
+        misuse::check_put_back(&messages)?;
         let mut deliveries = Vec::with_capacity(messages.len());
         for (id, message, body) in messages {
             let message = Incoming::new(message, body.finish().await?, Some(id))?;

@@ -8,8 +8,6 @@ use super::rows::{self, count, first, get, parsed};
 use super::transaction::{Transaction, Transactions, transact};
 use crate::{AccountId, HeldAddress, KeptMessage, MessageId, NewMessage, Recipient, StoreError, Timestamp};
 
-/// No message that is put back has a greater number: as many are left for those to come.
-pub(super) const MESSAGE_MAX: i64 = i64::MAX / 2;
 /// The most places of messages that are listed at once, unless one message alone has more.
 const PLACES_MAX: i64 = 100_000;
 
