@@ -11,8 +11,8 @@ use crate::strace::{Fault, Injected};
 const ROUNDS: usize = 3;
 /// More calls than a thread makes in them.
 const CALLS_MAX: u32 = 2000;
-/// Enough messages that the log of the tables is moved into the database, however many of them the tables are told of at once.
-const MANY: usize = 12_000;
+/// Enough changes of the tables that their log is moved into the database.
+const MANY: usize = 3000;
 
 const SYNCS: &str = "fsync,fdatasync";
 const WRITES: &str = "write,writev,pwrite64,pwritev,pwritev2";
@@ -116,7 +116,9 @@ async fn the_log_can_not_be_moved_into_the_database() -> io::Result<()> {
         let fault = Fault { files: files(&life.host, &["mail.db"]), ..fault };
         let injected = Injected::into(&life.host, &fault);
         for _ in 0..MANY {
-            life.send(60_000).await?;
+            // What is removed the tables are told at once; of what comes in, when there is nothing better to do.
+            life.send(SMALL_OCTETS).await?;
+            life.remove_first().await?;
             if injected.count() > 0 {
                 break;
             }
