@@ -104,7 +104,11 @@ pub(super) fn print(
     let seconds = seconds_since(begun);
     let Moved { accounts, holds, messages, octets, left_behind } = moved;
     let (accounts, messages) = (count_of(accounts, "account"), count_of(messages, "message"));
-    let held = if holds == 0 { String::new() } else { format!(", {}", count_of(holds, "held address")) };
+    let held = match holds {
+        0 => String::new(),
+        1 => ", 1 held address".to_owned(),
+        _ => format!(", {holds} held addresses"),
+    };
     let (size, folder_text) = (ByteSize::b(octets), folder.display());
     let text = format!("{deed} {accounts}{held}, {messages}, {size} in {seconds} s {direction} {folder_text}");
     results.print(&text, &Done { folder, moved, seconds })?;
