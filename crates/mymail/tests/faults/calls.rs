@@ -116,9 +116,9 @@ async fn the_log_can_not_be_moved_into_the_database() -> io::Result<()> {
         let fault = Fault { files: files(&life.host, &["mail.db"]), ..fault };
         let injected = Injected::into(&life.host, &fault);
         for _ in 0..MANY {
-            // What is removed the tables are told at once; of what comes in, when there is nothing better to do.
+            // The tables are told of mail when there is nothing better to do, but of a login at once, and then of both.
             life.send(SMALL_OCTETS).await?;
-            life.remove_first().await?;
+            life.log_in().await?;
             if injected.count() > 0 {
                 break;
             }

@@ -139,6 +139,11 @@ impl Life {
         client.quit().await
     }
 
+    /// The owner of a mailbox comes and goes.
+    pub(crate) async fn log_in(&self) -> io::Result<()> {
+        self.host.logged_in(KEPT, &self.kept_password).await?.quit().await
+    }
+
     /// Deletes the oldest message of one mailbox, if there is one.
     pub(crate) async fn remove_first(&mut self) -> io::Result<()> {
         let mut client = Client::connect(&self.pop3).await?;
