@@ -174,8 +174,8 @@ pub(super) async fn set_quota(transaction: &Transaction<'_>, id: AccountId, quot
     Ok(transaction.execute(SET_QUOTA, &[&id.0, &quota.octets, &quota.messages]).await? == 1)
 }
 
-/// Locks those that live, in an order that is the same for all who lock several.
-const LOCK_LIVING: &str = "SELECT id FROM account WHERE id = ANY($1) AND held_until IS NULL
+/// Locks those that live, in an order that is the same for all who lock several, so that nobody waits in a circle.
+pub(super) const LOCK_LIVING: &str = "SELECT id FROM account WHERE id = ANY($1) AND held_until IS NULL
     ORDER BY id FOR NO KEY UPDATE";
 const END: &str = "UPDATE account SET held_until = $2, verifier = NULL, node = NULL, octets = 0, messages = 0,
         quota_octets = NULL, quota_messages = NULL
@@ -193,9 +193,6 @@ pub(super) async fn end(transaction: &Transaction<'_>, ids: &[i64], held_until: 
 pub(super) async fn lock_living(transaction: &Transaction<'_>, ids: &[i64]) -> Result<Vec<i64>, Failure> {
     transaction.query(LOCK_LIVING, &[&ids]).await?.iter().map(first).collect()
 }
-
-/// Lets it be known when the accounts are locked, and in which order, so that nobody waits in a circle.
-pub(super) const LOCKING: &str = LOCK_LIVING;
 
 const TOUCH: &str = "UPDATE account SET used_at = GREATEST(used_at, $2) WHERE id IN (
         SELECT id FROM account WHERE id = ANY($1) AND held_until IS NULL ORDER BY id FOR NO KEY UPDATE

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::accounts::{self, LOCKING};
+use super::accounts::{self, LOCK_LIVING};
 use super::body::{Finished, Spooled, Stored};
 use super::failure::{Cause, Failure};
 use super::rows::{first, integer};
@@ -140,7 +140,7 @@ pub(super) async fn deliver(
     group: &[&Delivery],
     patience: Patience,
 ) -> Result<Grouped, Failure> {
-    transaction.prepare(&[LOCKING, NUMBERS]).await?;
+    transaction.prepare(&[LOCK_LIVING, NUMBERS]).await?;
     if patience == Patience::Short {
         transaction.execute(BE_SHORT, &[]).await?;
     }

@@ -2,8 +2,9 @@
 //!
 //! A node shows that it lives by a number that grows. Another one that has seen that number stand still for a whole lease, while it
 //! could itself write to the database, takes it for dead: no clocks are compared, and the time in which nobody could reach the
-//! database counts for nobody's death. The dead one's row is deleted, and with it goes whatever only lived with its connections. Should
-//! it still be alive it is fenced: it finds its row gone, and can register nobody until it has become a new node.
+//! database counts for nobody's death. The dead one's row is deleted; what only lived with its connections is abandoned by that, and a
+//! sweep ends it. Should it still be alive it is fenced: it finds its row gone, and can register nobody until it has become a new
+//! node.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};

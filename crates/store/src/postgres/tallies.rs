@@ -1,7 +1,8 @@
 //! What servers tell each other of how often things have happened, in SQL.
 //!
-//! Each process has rows of its own, whatever node it is by now, and writes them anew, so it does not matter whether it is known that something was told. They are asked for
-//! by the time that has passed since they were asked for last, and some more: a row is seen a little later than its time says.
+//! Each process has rows of its own, whatever node it is by now, and writes them anew, so it does not matter whether it is known that
+//! something was told. They are asked for by the time that has passed since they were asked for last, and some more: a row is seen a
+//! little later than its time says.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
